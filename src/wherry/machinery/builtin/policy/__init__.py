@@ -1,0 +1,3 @@
+"""(group, resource) -> "module:Class" of this area."""
+
+TABLE: dict[tuple[str, str], str] = {}

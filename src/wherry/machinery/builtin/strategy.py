@@ -1,0 +1,82 @@
+"""What a built-in kind does besides what its schema says: the rules that kube-apiserver writes by hand per kind.
+
+One subclass per kind, in `machinery/builtin/<area>/<kind>.py`, found through the table in `builtin/__init__.py`
+(group, resource) -> module, so that only the kinds in use are imported (law 4). All methods are pure: no clock, no I/O.
+They see objects of the storage version, already decoded to canonical form (`machinery.typed`).
+
+Order of a create: decode -> `default` -> mutating admission -> `prepare_create` -> `validate_create` -> `canonicalize`.
+Order of an update: decode -> `default` -> `prepare_update` -> `validate_update` -> `canonicalize`.
+Mirrors rest.RESTCreateStrategy and rest.RESTUpdateStrategy (k8s.io/apiserver/pkg/registry/rest).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from wherry.errors import FieldError
+from wherry.machinery.kinds import Obj
+
+
+class Strategy:
+    """Defaults for a kind without rules of its own; subclasses override what they need. Methods may mutate `obj`/`new`."""
+
+    # --- create and update -------------------------------------------------------------------------------------------
+    create_on_update = False  # AllowCreateOnUpdate: PUT to a missing name creates it
+    unconditional_update = True  # AllowUnconditionalUpdate: PUT without resourceVersion is allowed
+    has_generation = False  # metadata.generation starts at 1 and follows `spec_changed`
+    # name rule: returns texts of what is wrong (k8s.io/apimachinery/pkg/api/validation.ValidateNameFunc); `prefix` is
+    # true for a generateName. None means DNS subdomain.
+    validate_name: Callable[[str, bool], list[str]] | None = None
+
+    def default(self, obj: Obj) -> None:
+        """Set the defaults of the storage version (pkg/apis/<group>/<version>/defaults.go), nested types included."""
+
+    def prepare_create(self, obj: Obj) -> None:
+        """Drop what a creator may not set (usually: reset status)."""
+
+    def prepare_update(self, new: Obj, old: Obj) -> None:
+        """Keep what the main endpoint may not change (usually: status of old)."""
+
+    def spec_changed(self, new: Obj, old: Obj) -> bool:
+        """Whether generation goes up; default: anything but metadata and status differs."""
+        skip = ("metadata", "status")
+        return {k: v for k, v in new.items() if k not in skip} != {k: v for k, v in old.items() if k not in skip}
+
+    def validate_create(self, obj: Obj) -> list[FieldError]:
+        """Everything but metadata, which the store validates for all kinds. Errors in upstream's order and words."""
+        return []
+
+    def validate_update(self, new: Obj, old: Obj) -> list[FieldError]:
+        """Everything but metadata; usually validate_create's rules plus immutability."""
+        return []
+
+    def warnings_create(self, obj: Obj) -> list[str]:
+        """Texts for `Warning: 299 - "..."` headers on create (WarningsOnCreate)."""
+        return []
+
+    def warnings_update(self, new: Obj, old: Obj) -> list[str]:
+        """Texts for `Warning` headers on update (WarningsOnUpdate)."""
+        return []
+
+    # --- /status (present when discovery lists the subresource) -----------------------------------------------------
+    def prepare_status_update(self, new: Obj, old: Obj) -> None:
+        """Keep all but status (and, as upstream, metadata other than managedFields unless the kind says otherwise).
+
+        The default keeps spec and other roots of old; labels and annotations of new pass, as most built-ins do."""
+        for key in [k for k in new if k not in ("kind", "apiVersion", "metadata", "status")]:
+            if key not in old:
+                del new[key]
+        for key, value in old.items():
+            if key not in ("kind", "apiVersion", "metadata", "status"):
+                new[key] = value
+
+    def validate_status_update(self, new: Obj, old: Obj) -> list[FieldError]:
+        return []
+
+    # --- delete ------------------------------------------------------------------------------------------------------
+    graceful = False  # pods: deletionGracePeriodSeconds is honoured
+    default_gc_policy = "Background"  # "Orphan" for ReplicationController (historical)
+
+    # --- selection ---------------------------------------------------------------------------------------------------
+    # extra field labels beside metadata.name and metadata.namespace -> value as string
+    selectable: dict[str, Callable[[Obj], str]] = {}
