@@ -211,7 +211,10 @@ def go_value(value: Any) -> str:
         return str(value)
     import json
 
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    for char in "<>&\u2028\u2029":  # encoding/json escapes what HTML and JavaScript would trip over
+        text = text.replace(char, f"\\u{ord(char):04x}")
+    return text
 
 
 def required(field: str, detail: str = "") -> FieldError:
