@@ -26,6 +26,7 @@ class Request:
     headers: list[tuple[str, str]] = field(default_factory=list)
     body: bytes = b""
     peer_certificate: bytes | None = None  # DER of the verified client certificate
+    peer_subject: tuple[str, tuple[str, ...]] | None = None  # its common name and organizations
     remote: str = ""
     http_version: str = "1.1"
     user: object | None = None
