@@ -27,6 +27,11 @@ class Strategy:
     # name rule: returns texts of what is wrong (k8s.io/apimachinery/pkg/api/validation.ValidateNameFunc); `prefix` is
     # true for a generateName. None means DNS subdomain.
     validate_name: Callable[[str, bool], list[str]] | None = None
+    # How metadata is judged (see common.meta): before the rest and together with it, or only when the rest is sound;
+    # a second time on update (each cause then appears twice); with the rule that finalizers be standard or qualified.
+    meta_first = True
+    meta_again = True
+    standard_finalizers = True
 
     def default(self, obj: Obj) -> None:
         """Set the defaults of the storage version (pkg/apis/<group>/<version>/defaults.go), nested types included."""
@@ -76,6 +81,10 @@ class Strategy:
     # --- delete ------------------------------------------------------------------------------------------------------
     graceful = False  # pods: deletionGracePeriodSeconds is honoured
     default_gc_policy = "Background"  # "Orphan" for ReplicationController (historical)
+
+    def mark_deleting(self, obj: Obj, now: str) -> None:
+        """Called once when a delete does not remove the object at once (namespaces: phase; definitions: a condition)."""
+
 
     # --- selection ---------------------------------------------------------------------------------------------------
     # extra field labels beside metadata.name and metadata.namespace -> value as string

@@ -23,12 +23,22 @@ FIELD_IMMUTABLE = "field is immutable"
 NOT_NEGATIVE = "must be greater than or equal to 0"
 ANNOTATIONS_LIMIT = 256 * 1024
 ORPHAN, FOREGROUND = "orphan", "foregroundDeletion"
+STANDARD_FINALIZERS = ("kubernetes", ORPHAN, FOREGROUND)
 
 
 def validate_object_meta(
-    meta: Mapping[str, Any], namespaced: bool, name_fn: NameRule | None = None, path: str = "metadata"
+    meta: Mapping[str, Any],
+    namespaced: bool,
+    name_fn: NameRule | None = None,
+    path: str = "metadata",
+    *,
+    standard_finalizers: bool = False,
 ) -> list[FieldError]:
-    """Metadata of a new object, its name already generated. `name_fn` None means a DNS subdomain."""
+    """Metadata of a new object, its name already generated. `name_fn` None means a DNS subdomain.
+
+    `standard_finalizers` is the extra rule of most built-in kinds (`Strategy.standard_finalizers`); custom resources
+    do not have it.
+    """
     rule = name_fn or name_is_dns_subdomain
     errors: list[FieldError] = []
     prefix, name = meta.get("generateName", ""), meta.get("name", "")
@@ -38,7 +48,17 @@ def validate_object_meta(
         errors.append(required(path + ".name", "name or generateName is required"))
     else:
         errors += [invalid(path + ".name", name, text) for text in rule(name, False)]
-    return errors + _common(meta, namespaced, path)
+    errors += _common(meta, namespaced, path)
+    return errors + _finalizer_words(meta, path) if standard_finalizers else errors
+
+
+def _finalizer_words(meta: Mapping[str, Any], path: str) -> list[FieldError]:
+    text = "name is neither a standard finalizer name nor is it fully qualified"
+    return [
+        invalid(f"{path}.finalizers[{index}]", name, text)
+        for index, name in enumerate(meta.get("finalizers") or ())
+        if "/" not in name and name not in STANDARD_FINALIZERS
+    ]
 
 
 def _common(meta: Mapping[str, Any], namespaced: bool, path: str) -> list[FieldError]:
@@ -68,9 +88,25 @@ def _common(meta: Mapping[str, Any], namespaced: bool, path: str) -> list[FieldE
 
 
 def validate_object_meta_update(
-    new: Mapping[str, Any], old: Mapping[str, Any], path: str = "metadata"
+    new: Mapping[str, Any],
+    old: Mapping[str, Any],
+    path: str = "metadata",
+    *,
+    standard_finalizers: bool = False,
+    again: bool = False,
 ) -> list[FieldError]:
-    """Metadata of an updated object against what is stored. Expects server-owned fields to be carried over already."""
+    """Metadata of an updated object against what is stored. Expects server-owned fields to be carried over already.
+
+    `again` repeats every cause, as upstream does for the kinds that check metadata themselves after the generic code
+    has (`Strategy.meta_again`); the rule about standard finalizers then belongs to the repetition alone.
+    """
+    errors = _update(new, old, path)
+    if again:
+        errors = errors + errors
+    return errors + _finalizer_words(new, path) if standard_finalizers else errors
+
+
+def _update(new: Mapping[str, Any], old: Mapping[str, Any], path: str) -> list[FieldError]:
     errors: list[FieldError] = []
     if old.get("deletionTimestamp") is not None:
         added = sorted(set(new.get("finalizers") or ()) - set(old.get("finalizers") or ()))
