@@ -1,0 +1,27 @@
+"""Keys, bytes, revisions, watch: a log. The contract is in `api`; `open_storage` chooses a backend by URL scheme."""
+
+from __future__ import annotations
+
+from wherry.storage.api import Storage, StorageError
+
+_FORMS = "memory: (forgets at exit) and sqlite:///path/to/folder"
+
+
+def open_storage(url: str) -> Storage:
+    """The storage behind a URL: `memory:`, `sqlite:///absolute/folder` or `sqlite:relative/folder`.
+
+    Raises StorageError (DataFolderInUse, NewerFormat) with a message for the user.
+    """
+    scheme, colon, rest = url.partition(":")
+    if scheme == "memory" and rest.strip("/") == "":
+        from wherry.storage.memory import MemoryStorage
+
+        return MemoryStorage()
+    if scheme == "sqlite" and colon:
+        path = rest.removeprefix("//")
+        if not path.strip("/"):
+            raise StorageError(f"{url!r} names no folder; write {_FORMS.split(' and ')[1]}")
+        from wherry.storage.sqlite import SqliteStorage
+
+        return SqliteStorage(path)
+    raise StorageError(f"unknown storage {url!r}; known are {_FORMS}")

@@ -4,8 +4,8 @@ One event loop owns a storage; every method is called on it. Reads are synchrono
 only what is durable. Writes are checked and numbered at once, synchronously, against the newest version including
 those still on their way to disk, then awaited: many writes share one commit and one fsync (law 2).
 
-Keys are strings, ordered by their UTF-8 bytes as in etcd: `/<workspace>/<group or "core">/<resource>/<namespace>/<name>`
-(cluster-scoped kinds have no namespace segment).
+Keys are strings, ordered by their UTF-8 bytes as in etcd:
+`/<workspace>/<group or "core">/<resource>/<namespace>/<name>` (cluster-scoped kinds have no namespace segment).
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class FutureRevision(Exception):
 
 
 class Record:
-    """One version of one key. Immutable, but for `cache`, a slot in which upper rooms keep what they derived from it."""
+    """One version of one key. Immutable, but for `cache`, in which upper rooms keep what they derived from it."""
 
     __slots__ = ("cache", "created", "key", "revision", "value")
 
@@ -138,8 +138,11 @@ class Storage(Protocol):
         RevisionConflict (current None) when the key does not exist.
         """
 
-    def events_since(self, revision: int) -> Sequence[Event]:
-        """All durable events with a greater revision, oldest first. Raises Compacted, FutureRevision."""
+    def events_since(self, revision: int, prefix: str = "") -> Sequence[Event]:
+        """All durable events with a greater revision whose key starts with the prefix, oldest first.
+
+        Costs as much as the events of the prefix's collection since then. Raises Compacted, FutureRevision.
+        """
 
     def subscribe(self, on_events: Callable[[Sequence[Event]], None]) -> Callable[[], None]:
         """Call `on_events` on the loop with each durable batch, in order, once. Returns the unsubscriber.
