@@ -41,7 +41,7 @@ class Committer:
         self._queue: list[Write] = []
         self._busy: list[Write] = []  # the batch that the backend has
         self._subscribers: tuple[Callable[[Sequence[Event]], None], ...] = ()
-        self._failure: str = ""  # why nothing can be written any more
+        self._closed = ""  # why nothing can be written any more
         self._idle: asyncio.Future[None] | None = None  # resolved when nothing is queued or under way
         self._forgetting = False
 
@@ -98,8 +98,8 @@ class Committer:
 
     def _number(self, key: str, encode: Encoder) -> Record:
         """The next revision and the bytes that embed it. No number is given out twice, even if its commit fails."""
-        if self._failure:
-            raise StorageError(self._failure)
+        if self._closed:
+            raise StorageError(self._closed)
         revision = self._numbered + 1
         value = encode(revision)
         if len(value) > MAX_VALUE or not (key.isascii() or _encodable(key)):
@@ -181,6 +181,8 @@ class Committer:
             asyncio.get_running_loop().call_soon(self._forget)
 
     def _forget(self) -> None:
+        if self._closed:
+            return
         if self._index.forget(0, FORGET_STEPS):
             self._forgetting = False
             self._sweep()
@@ -195,8 +197,10 @@ class Committer:
             await asyncio.shield(self._idle)
 
     async def close(self) -> None:
+        self._closed = self._closed or "the storage is closed"
         await self._settled()
-        self._failure = self._failure or "the storage is closed"
+        while not self._index.forget(0, FORGET_STEPS):  # a compaction that was asked for is finished
+            await asyncio.sleep(0)
 
 
 def _encodable(key: str) -> bool:

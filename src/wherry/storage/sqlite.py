@@ -64,7 +64,11 @@ class SqliteStorage(Committer):
         self._lock = FolderLock(folder)
         try:
             self._db = _Database(folder / FILE)
-            loaded = self._db.load()
+            try:
+                loaded = self._db.load()
+            except BaseException:
+                self._db.close()
+                raise
         except BaseException:
             self._lock.release()
             raise
@@ -130,7 +134,9 @@ class SqliteStorage(Committer):
             if self._thread is not None:
                 self._jobs.put(None)
                 await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
-            self._db.close(_Job([], self._dead, self._index.oldest))
+            with contextlib.suppress(sqlite3.Error):  # only a clean-up: everything answered is durable
+                self._db.write(_Job([], self._dead, self._index.oldest))
+            self._db.close()
             self._lock.release()
 
 
@@ -210,7 +216,7 @@ class _Database:
         """One transaction, durable when this returns; on failure nothing of it stays."""
         execute = self._connection.execute
         batch = job.batch
-        if len(batch) <= ROWS and not job.dead:
+        if 0 < len(batch) <= ROWS and not job.dead:
             self._insert(batch)  # a statement is its own transaction
             return
         execute("BEGIN")
@@ -245,11 +251,8 @@ class _Database:
                 values += (event.revision, 0, event.key, event.final.value)
         self._connection.execute(statement, values)
 
-    def close(self, rest: _Job) -> None:
-        with contextlib.suppress(sqlite3.Error):  # only a clean-up: everything answered is durable
-            if rest.dead:
-                self.write(rest)
-        with contextlib.suppress(sqlite3.Error):
+    def close(self) -> None:
+        with contextlib.suppress(sqlite3.Error):  # the last checkpoint failed; the write-ahead log still has it all
             self._connection.close()
 
 
