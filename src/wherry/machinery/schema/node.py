@@ -1,0 +1,135 @@
+"""A JSONSchemaProps document parsed once into nodes that the compilers of this room read.
+
+Follows k8s.io/apiextensions-apiserver/pkg/apiserver/schema (Structural) and pkg/apiserver/validation (conversion to the
+go-openapi schema, unsupported formats stripped). A node is used both as the structural schema (prune, default, list
+types) and as the value validation schema, because upstream derives both from the same document.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wherry.machinery.schema.formats import is_supported
+
+Json = dict[str, Any]
+META_FIELDS = frozenset(("apiVersion", "kind", "metadata"))
+
+
+class Node:
+    """One schema node. `types` is empty for "any", and ("integer", "string") for int-or-string."""
+
+    __slots__ = (
+        "additional",
+        "all_of",
+        "any_of",
+        "default",
+        "embedded",
+        "enum",
+        "exclusive_maximum",
+        "exclusive_minimum",
+        "format",
+        "has_additional",
+        "items",
+        "list_map_keys",
+        "list_type",
+        "map_type",
+        "max_items",
+        "max_length",
+        "max_properties",
+        "maximum",
+        "min_items",
+        "min_length",
+        "min_properties",
+        "minimum",
+        "multiple_of",
+        "not_",
+        "nullable",
+        "one_of",
+        "pattern",
+        "preserve",
+        "properties",
+        "required",
+        "types",
+        "unique_items",
+        "validations",
+    )
+
+    def __init__(self, props: Json):
+        get = props.get
+        self.types = _types(props)
+        self.nullable = bool(get("nullable"))
+        self.format = _format(self.types, get("format") or "")
+        self.minimum: float | int | None = get("minimum")
+        self.maximum: float | int | None = get("maximum")
+        self.exclusive_minimum = bool(get("exclusiveMinimum"))
+        self.exclusive_maximum = bool(get("exclusiveMaximum"))
+        self.multiple_of: float | int | None = get("multipleOf")
+        self.min_length: int | None = get("minLength")
+        self.max_length: int | None = get("maxLength")
+        self.pattern: str = get("pattern") or ""
+        self.min_items: int | None = get("minItems")
+        self.max_items: int | None = get("maxItems")
+        self.unique_items = bool(get("uniqueItems"))
+        self.min_properties: int | None = get("minProperties")
+        self.max_properties: int | None = get("maxProperties")
+        self.required: list[str] = list(get("required") or ())
+        self.enum: list[Any] = list(get("enum") or ())
+        self.default: Any = get("default")
+        self.properties: dict[str, Node] = {k: Node(v) for k, v in (get("properties") or {}).items()}
+        self.has_additional, self.additional = _additional(get("additionalProperties"))
+        items = get("items")
+        self.items: Node | None = Node(items) if isinstance(items, dict) else None
+        self.all_of = [Node(s) for s in get("allOf") or ()]
+        self.any_of = [Node(s) for s in get("anyOf") or ()]
+        self.one_of = [Node(s) for s in get("oneOf") or ()]
+        negated = get("not")
+        self.not_: Node | None = Node(negated) if isinstance(negated, dict) else None
+        self.preserve = bool(get("x-kubernetes-preserve-unknown-fields"))
+        self.embedded = bool(get("x-kubernetes-embedded-resource"))
+        self.list_type: str | None = get("x-kubernetes-list-type")
+        self.list_map_keys: list[str] = list(get("x-kubernetes-list-map-keys") or ())
+        self.map_type: str | None = get("x-kubernetes-map-type")
+        self.validations: list[Json] = list(get("x-kubernetes-validations") or ())
+
+    def children(self) -> list[Node]:
+        """The structural children: properties, additionalProperties, items."""
+        found = list(self.properties.values())
+        if self.additional is not None:
+            found.append(self.additional)
+        if self.items is not None:
+            found.append(self.items)
+        return found
+
+    def any_structural(self, wanted: str) -> bool:
+        """Whether attribute `wanted` is set here or in any structural descendant."""
+        return bool(getattr(self, wanted)) or any(child.any_structural(wanted) for child in self.children())
+
+
+def _types(props: Json) -> tuple[str, ...]:
+    if props.get("x-kubernetes-int-or-string"):
+        return ("integer", "string")
+    name = props.get("type")
+    return (name,) if name else ()
+
+
+def _format(types: tuple[str, ...], name: str) -> str:
+    """The format that is enforced; those unknown for the type are ignored (StripUnsupportedFormatsPostProcess)."""
+    if not name:
+        return ""
+    kind = types[0] if len(types) == 1 else ""
+    if kind in ("", "string"):
+        return name if is_supported(name) else ""
+    if kind == "integer":
+        return name if name in ("int32", "int64") else ""
+    if kind == "number":
+        return name if name in ("float", "double") else ""
+    return ""
+
+
+def _additional(value: Any) -> tuple[bool, Node | None]:
+    """(present, schema). `true` and `false` are present without a schema, as in StructuralOrBool."""
+    if value is None:
+        return False, None
+    if isinstance(value, dict):
+        return True, Node(value)
+    return True, None

@@ -1,0 +1,78 @@
+"""A structural schema ready to run: prune, default, coerce and validate as closures made once.
+
+The store holds one `Structural` per served version of a custom resource (through `machinery.crd.strategy`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wherry.errors import FieldError
+from wherry.machinery.schema.defaulting import compile_default
+from wherry.machinery.schema.embedded import coerce_embedded, has_embedded, validate_embedded
+from wherry.machinery.schema.listtype import check_unique_lists, has_unique_lists
+from wherry.machinery.schema.node import Node
+from wherry.machinery.schema.prune import compile_prune
+from wherry.machinery.schema.quick import compile_check
+from wherry.machinery.schema.ratchet import Correlated
+from wherry.machinery.schema.values import field_errors, validate_value
+
+Obj = dict[str, Any]
+
+
+class Structural:
+    """One compiled schema. All methods are cheap when there is nothing to do."""
+
+    __slots__ = ("_check", "_embedded", "_fill", "_prune", "_unique", "node")
+
+    def __init__(self, node: Node, preserve_unknown: bool):
+        self.node = node
+        self._prune = None if preserve_unknown else compile_prune(node, root=True)
+        self._fill = compile_default(node)
+        self._check = compile_check(node)
+        self._unique = has_unique_lists(node)
+        self._embedded = has_embedded(node)
+
+    def prune(self, obj: Obj) -> list[str]:
+        """Drop unknown fields in place; their paths, sorted, in the form of strict decoding errors."""
+        if self._prune is None:
+            return []
+        paths = self._prune(obj)
+        return sorted(paths) if paths else []
+
+    def default(self, obj: Obj) -> None:
+        """Set defaults and settle nulls in place."""
+        if self._fill is not None:
+            self._fill(obj)
+
+    def coerce_embedded(self, obj: Obj, *, drop_invalid: bool = False) -> list[str]:
+        """Bring metadata of embedded resources to canonical form; unknown paths. Raises BadRequest texts as ValueError.
+
+        The root's own metadata is not touched: see `objectmeta.coerce_object_meta`.
+        """
+        return coerce_embedded(self.node, obj, drop_invalid=drop_invalid) if self._embedded else []
+
+    def validate_schema(self, value: Any, old: Any = None, *, prefix: str = "") -> list[FieldError]:
+        """The value validation alone; with `old`, what did not change is not complained about."""
+        if self._check(value):
+            return []
+        ratchet = Correlated(value, old, self.node) if old is not None else None
+        return field_errors(validate_value(self.node, value, "", ratchet), prefix)
+
+    def validate_embedded(self, obj: Obj) -> list[FieldError]:
+        return validate_embedded(self.node, obj) if self._embedded else []
+
+    def validate_lists(self, obj: Obj, old: Obj | None = None) -> list[FieldError]:
+        """List sets and maps; an update is not refused for repetitions that were there before."""
+        if not self._unique or (old is not None and check_unique_lists(self.node, old)):
+            return []
+        return check_unique_lists(self.node, obj)
+
+    def validate(self, obj: Obj, old: Obj | None = None) -> list[FieldError]:
+        """Schema, embedded resources and list types, in the order of upstream's strategy."""
+        return self.validate_schema(obj, old) + self.validate_embedded(obj) + self.validate_lists(obj, old)
+
+
+def compile_schema(schema: dict[str, Any], *, preserve_unknown: bool = False) -> Structural:
+    """Compile a JSONSchemaProps dict as a definition stores it."""
+    return Structural(Node(schema), preserve_unknown)
