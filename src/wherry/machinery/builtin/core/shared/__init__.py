@@ -1,0 +1,1 @@
+"""Validators and small helpers that several kinds of `core` and `policy` share."""
