@@ -33,6 +33,7 @@ AGGREGATOR, EXTENSIONS = "apiregistration.k8s.io", "apiextensions.k8s.io"
 # events, which share their storage with core. It shows only in the hash that discovery gives of the storage version.
 STORED_AS = {
     ("events.k8s.io", "events"): "/v1",
+    ("apiextensions.k8s.io", "customresourcedefinitions"): "apiextensions.k8s.io/v1beta1",
     ("admissionregistration.k8s.io", "mutatingadmissionpolicies"): "admissionregistration.k8s.io/v1beta1",
     ("admissionregistration.k8s.io", "mutatingadmissionpolicybindings"): "admissionregistration.k8s.io/v1beta1",
 }

@@ -7,7 +7,7 @@ Go type facts are loaded by the first call that needs them. Order is that of dis
 from __future__ import annotations
 
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -23,9 +23,12 @@ OPTION_KINDS = frozenset(
 UNVERSIONED_KINDS = frozenset(("Status", "APIVersions", "APIGroup", "APIGroupList", "APIResourceList"))
 
 
+_DATA = Path(__file__).parent / "data"
+
+
 def load(name: str) -> Any:
     """One generated data file."""
-    return orjson.loads(files("wherry.machinery.data").joinpath(name).read_bytes())
+    return orjson.loads((_DATA / name).read_bytes())
 
 
 def _resource(group: str, version: str, row: list[Any]) -> Resource:
