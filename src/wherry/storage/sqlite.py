@@ -97,6 +97,7 @@ class SqliteStorage(Committer):
         self._send(_Job(batch, dead, self._index.oldest))
 
     def _sweep(self) -> None:
+        self._send(_Job([], [], self._index.oldest))
         while self._dead:
             dead, self._dead = self._dead[: 4 * DEAD], self._dead[4 * DEAD :]
             self._send(_Job([], dead, self._index.oldest))
@@ -226,11 +227,9 @@ class _Database:
             for start in range(0, len(job.dead), DEAD):
                 dead = sorted(job.dead[start : start + DEAD])
                 execute(f"DELETE FROM log WHERE revision IN ({','.join('?' * len(dead))})", dead)
-            if job.dead:
-                # The counter must not fall back when the row with the greatest number goes.
-                newest = max(max(job.dead), batch[-1].event.revision if batch else 0)
-                execute("UPDATE meta SET number = max(number, ?) WHERE name = 'oldest'", (job.oldest,))
-                execute("UPDATE meta SET number = max(number, ?) WHERE name = 'revision'", (newest,))
+            # `oldest` must cover the rows that go, and the counter must not fall back when the greatest of them goes.
+            execute("UPDATE meta SET number = max(number, ?) WHERE name = 'oldest'", (job.oldest,))
+            execute("UPDATE meta SET number = max(number, ?) WHERE name = 'revision'", (max(job.dead, default=0),))
             execute("COMMIT")
         except BaseException:
             if self._connection.in_transaction:  # SQLite has rolled back by itself after some errors
