@@ -21,7 +21,9 @@ Cell = Any  # string, integer, boolean, number or None
 # A cell that depends on the time: called with `now` (seconds since the epoch), gives the cell's value.
 Aging = Callable[[float], Cell]
 
-_CLOSE = b"]"
+# Stands where an age will go. A control character cannot reach the JSON of a cell unescaped, so splitting is safe.
+_HOLE = "\x00age\x00"
+_HOLE_JSON = orjson.dumps(_HOLE)
 
 
 class RowTemplate:
@@ -33,29 +35,19 @@ class RowTemplate:
     __slots__ = ("aging", "conditions", "pieces")
 
     def __init__(self, cells: Sequence[Cell | Aging], conditions: list[Obj] | None = None):
-        pieces: list[bytes] = []
-        aging: list[Aging] = []
-        fixed: list[bytes] = []
-        for cell in cells:
-            if callable(cell):
-                pieces.append(b",".join([*fixed, b""]) if not pieces else b",".join([b"", *fixed, b""]))
-                aging.append(cell)
-                fixed = []
-            else:
-                fixed.append(orjson.dumps(cell))
-        head = b"[" if not pieces else b""
-        if pieces:
-            pieces[0] = b"[" + pieces[0]
-            pieces.append(b",".join([b"", *fixed]) + _CLOSE)
+        self.aging = [cell for cell in cells if callable(cell)]
+        if self.aging:
+            fixed = [_HOLE if callable(cell) else cell for cell in cells]
+            self.pieces = orjson.dumps(fixed).split(_HOLE_JSON)
         else:
-            pieces.append(head + b",".join(fixed) + _CLOSE)
-        self.pieces = pieces
-        self.aging = aging
+            self.pieces = [orjson.dumps(cells)]
         self.conditions = conditions
 
     def cells(self, now: float) -> bytes:
         """The JSON array of the cells at `now`."""
         pieces, aging = self.pieces, self.aging
+        if not aging:
+            return pieces[0]
         if len(aging) == 1:  # nearly every kind: one age
             return pieces[0] + orjson.dumps(aging[0](now)) + pieces[1]
         out = [pieces[0]]
@@ -71,6 +63,14 @@ class TablePrinter(Protocol):
     @property
     def columns(self) -> list[Column]:
         """Column definitions in order, as they go on the wire."""
+
+    @property
+    def nil_rows(self) -> bool:
+        """Whether an empty list has `"rows": null` (the default printer) rather than `[]` (all others)."""
+
+    @property
+    def order(self) -> Callable[[Obj], Any] | None:
+        """A sort key for the objects of a list, where their order is not that of their names."""
 
     def cells(self, obj: Obj, now: float) -> list[Cell]:
         """The cells of one row at `now` (seconds since the epoch)."""
