@@ -120,9 +120,16 @@ class Conflict(StatusError):
 
 
 class Expired(StatusError):
-    """A revision that compaction has taken (410); reason `Expired`."""
+    """A revision that compaction has taken (410). `continue_token` lets a paging client go on inconsistently."""
 
     code, reason = 410, "Expired"
+    continue_token = ""
+
+    def to_status(self) -> Json:
+        status = super().to_status()
+        if self.continue_token:
+            status["metadata"] = {"continue": self.continue_token}
+        return status
 
 
 class RequestTooLarge(StatusError):

@@ -55,6 +55,9 @@ class Strategy:
         """Everything but metadata; usually validate_create's rules plus immutability."""
         return []
 
+    def canonicalize(self, obj: Obj) -> None:
+        """Last touch before an object is stored, after validation (Canonicalize)."""
+
     def warnings_create(self, obj: Obj) -> list[str]:
         """Texts for `Warning: 299 - "..."` headers on create (WarningsOnCreate)."""
         return []
@@ -77,6 +80,10 @@ class Strategy:
 
     def validate_status_update(self, new: Obj, old: Obj) -> list[FieldError]:
         return []
+
+    # --- other subresources that write the same object: name -> (prepare, validate) method names ----------------------
+    # for example {"finalize": ("prepare_finalize_update", "validate_finalize_update")}, signatures as for /status
+    updates: dict[str, tuple[str, str]] = {"status": ("prepare_status_update", "validate_status_update")}
 
     # --- delete ------------------------------------------------------------------------------------------------------
     graceful = False  # pods: deletionGracePeriodSeconds is honoured

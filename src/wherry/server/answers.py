@@ -1,0 +1,105 @@
+"""Answers: stored bytes and documents as the form that was negotiated.
+
+The common case, JSON of the stored version, is the stored bytes themselves (law 1); a list is a join of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from wherry import errors
+from wherry.server.http import Response
+from wherry.server.negotiate import JSON, PLAIN, PROTOBUF, YAML, Form
+from wherry.storage.api import Record
+from wherry.store.definition import Definition
+
+_JSON_HEADER = ("content-type", JSON)
+JSON_HEADERS = [_JSON_HEADER]  # shared, never changed
+
+
+def go_escape(text: str) -> str:
+    """A Warning header's quoted text: as Go's %q does it for the printable, ASCII control characters left out."""
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def warning_headers(warnings: Sequence[str]) -> list[tuple[str, str]]:
+    """One header per distinct text, in order, bounded as upstream bounds them (4 KiB in all, then 256 each)."""
+    out: list[tuple[str, str]] = []
+    seen: set[str] = set()
+    for text in warnings:
+        if text not in seen:
+            seen.add(text)
+            out.append(("warning", f'299 - "{go_escape(text)}"'))
+    return out
+
+
+def document(value: Any, form: Form = PLAIN, status: int = 200) -> Response:
+    """A small document (discovery, Status, review) in JSON or YAML."""
+    return encoded(orjson.dumps(value), form, status)
+
+
+def encoded(data: bytes, form: Form = PLAIN, status: int = 200, warnings: Sequence[str] = ()) -> Response:
+    """JSON bytes in the media type of the form."""
+    if form is PLAIN and not warnings:
+        return Response(status, JSON_HEADERS, data)
+    media = form.media
+    if media == YAML:
+        data = to_yaml(data)
+    elif media == PROTOBUF:
+        from wherry.machinery.protobuf import encode_object
+
+        data = encode_object(orjson.loads(data))
+    elif form.pretty:
+        data = orjson.dumps(orjson.loads(data), option=orjson.OPT_INDENT_2) + b"\n"
+    return Response(status, [("content-type", media), *warning_headers(warnings)], data)
+
+
+def to_yaml(data: bytes) -> bytes:
+    """YAML as sigs.k8s.io/yaml writes it: keys sorted, block style, strings quoted only where they must be."""
+    from wherry.machinery.yamlout import dump
+
+    return dump(orjson.loads(data)).encode()
+
+
+def refusal(error: errors.StatusError, form: Form = PLAIN, warnings: Sequence[str] = ()) -> Response:
+    """A Status for an error; Retry-After where the client may try again."""
+    media = form if form.media != PROTOBUF else PLAIN
+    if media.transform:
+        media = Form(media.media)
+    response = encoded(orjson.dumps(error.to_status()), media, error.code, warnings)
+    after = (error.details or {}).get("retryAfterSeconds")
+    if after or error.code == 429:
+        response.headers = [*response.headers, ("retry-after", str(after or 1))]
+    return response
+
+
+def text(status: int, body: str) -> Response:
+    return Response(status, [("content-type", "text/plain; charset=utf-8"), ("x-content-type-options", "nosniff")], body.encode())
+
+
+def list_body(d: Definition, records: Sequence[Record], meta: dict[str, Any]) -> list[bytes]:
+    """A list of whole objects as byte pieces. Items of built-in kinds leave out kind and apiVersion (TRAPS 12)."""
+    res = d.resource
+    head = orjson.dumps({"kind": res.list_kind or res.kind + "List", "apiVersion": res.api_version, "metadata": meta})
+    if not records:
+        return [head[:-1], b',"items":[]}']
+    if d.refresh is None and d.same_version:
+        values = [r.value for r in records]
+    else:
+        values = [d.view(r) for r in records]
+    if d.custom:
+        return [head[:-1], b',"items":[', b",".join(values), b"]}"]
+    n = len(d.head)
+    return [head[:-1], b',"items":[{', b",{".join([v[n:] for v in values]), b"]}"]
+
+
+def list_meta(revision: int, token: str = "", remaining: int = 0) -> dict[str, Any]:
+    meta: dict[str, Any] = {"resourceVersion": str(revision)}
+    if token:
+        meta["continue"] = token
+        if remaining:
+            meta["remainingItemCount"] = remaining
+    return meta

@@ -1,0 +1,136 @@
+"""Table and PartialObjectMetadata: what `kubectl get` and metadata clients ask for instead of the object
+(k8s.io/apiserver/pkg/endpoints/handlers/response.go)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import orjson
+
+from wherry.errors import BadRequest, NotAcceptable, go_quote
+from wherry.machinery.kinds import Obj
+from wherry.machinery.tables import table_for
+from wherry.machinery.tables.base import RowTemplate, TablePrinter
+from wherry.server.negotiate import Form
+from wherry.server.requestinfo import RequestInfo
+from wherry.storage.api import Record
+from wherry.store.definition import Definition
+
+_INCLUDES = ("", "None", "Metadata", "Object")
+
+
+def include_object(info: RequestInfo) -> str:
+    """The `includeObject` of TableOptions. Raises BadRequest."""
+    value = info.first("includeObject") if info.query else ""
+    if value not in _INCLUDES:
+        raise BadRequest(
+            f"Unable to convert to Table as requested: includeObject: Invalid value: {go_quote(value)}: "
+            "must be 'Metadata', 'Object', 'None', or empty"
+        )
+    return value or "Metadata"
+
+
+def printer(d: Definition) -> TablePrinter:
+    """How the kind is shown; custom kinds bring their own from their definition."""
+    if d.printer is None:
+        d.printer = table_for(d.resource.group, d.resource.version, d.resource.kind)
+    return d.printer  # type: ignore[no-any-return]
+
+
+def _go_type(d: Definition, is_list: bool) -> str:
+    """The Go type that upstream prints in a refusal; its internal packages carry the first part of the group."""
+    if d.custom:
+        return "*unstructured.UnstructuredList" if is_list else "*unstructured.Unstructured"
+    group = d.resource.group.split(".")[0] or "core"
+    return f"*{group}.{d.resource.kind}{'List' if is_list else ''}"
+
+
+def check(d: Definition, form: Form, is_list: bool) -> None:
+    """A metadata list was asked of an object, or the other way round: 406."""
+    if form.transform == "PartialObjectMetadata" and is_list:
+        raise NotAcceptable(f"you requested PartialObjectMetadata, but the requested object is a list ({_go_type(d, True)})")
+    if form.transform == "PartialObjectMetadataList" and not is_list:
+        raise NotAcceptable(
+            f"you requested PartialObjectMetadataList, but the requested object is not a list ({_go_type(d, False)})"
+        )
+
+
+@lru_cache(maxsize=8)
+def _partial_head(version: str) -> bytes:
+    return b'{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/' + version.encode() + b'","metadata":'
+
+
+def partial(metadata: Obj, version: str) -> bytes:
+    return _partial_head(version) + orjson.dumps(metadata) + b"}"
+
+
+def partial_of(d: Definition, record: Record, version: str) -> bytes:
+    """PartialObjectMetadata of a stored object, kept beside it."""
+    cache = record.cache
+    if cache is None:
+        cache = record.cache = {}
+    key = ("partial", version)
+    found = cache.get(key)
+    if found is None:
+        found = cache[key] = partial(orjson.loads(record.value)["metadata"], version)
+    return found  # type: ignore[no-any-return]
+
+
+def partial_list(d: Definition, records: Sequence[Record], meta: dict[str, Any], form: Form) -> list[bytes]:
+    head = {"kind": "PartialObjectMetadataList", "apiVersion": f"meta.k8s.io/{form.version}", "metadata": meta}
+    if not records:  # a nil slice in Go
+        return [orjson.dumps(head)[:-1], b',"items":null}']
+    items = b",".join([partial_of(d, r, form.version) for r in records])
+    return [orjson.dumps(head)[:-1], b',"items":[', items, b"]}"]
+
+
+def _template(d: Definition, record: Record) -> RowTemplate:
+    cache = record.cache
+    if cache is None:
+        cache = record.cache = {}
+    key = ("row", d)
+    found: RowTemplate | None = cache.get(key)
+    if found is None:
+        found = cache[key] = printer(d).split(d.object(record))
+    return found
+
+
+def row(d: Definition, record: Record, now: float, include: str, form: Form) -> bytes:
+    """One row of a table."""
+    template = _template(d, record)
+    if include == "None":
+        shown = b"null"
+    elif include == "Object":
+        shown = d.view(record)
+    else:
+        shown = partial_of(d, record, form.version)
+    conditions = b""
+    if template.conditions:
+        conditions = b',"conditions":' + orjson.dumps(template.conditions)
+    return b'{"cells":' + template.cells(now) + conditions + b',"object":' + shown + b"}"
+
+
+def table(
+    d: Definition,
+    records: Sequence[Record],
+    meta: dict[str, Any],
+    form: Form,
+    include: str,
+    now: float,
+    *,
+    columns: bool = True,
+) -> list[bytes]:
+    """A Table of records as byte pieces; `columns` False leaves the definitions out (later events of a watch)."""
+    shown = printer(d).columns if columns else None
+    head = orjson.dumps(
+        {
+            "kind": "Table",
+            "apiVersion": f"meta.k8s.io/{form.version}",
+            "metadata": meta,
+            "columnDefinitions": shown,
+        }
+    )
+    rows = b",".join([row(d, r, now, include, form) for r in records])
+    return [head[:-1], b',"rows":[', rows, b"]}"]

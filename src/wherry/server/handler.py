@@ -1,0 +1,108 @@
+"""The path of a request: parse -> authenticate -> authorize -> route -> answer.
+
+Everything that enters the control plane, over HTTP or in process, is one call of `ApiHandler`.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wherry import errors
+from wherry.access.chain import Chain, Credentials
+from wherry.access.user import Attributes, User
+from wherry.server import answers, negotiate
+from wherry.server.http import Request, Response
+from wherry.server.requestinfo import BadPath, RequestInfo, parse
+from wherry.store.definition import Definition
+from wherry.store.registry import Registry
+from wherry.store.store import Store
+from wherry.store.watch import WatchHub
+
+if TYPE_CHECKING:
+    from wherry.server.admission import Admission
+    from wherry.server.documents import Documents
+    from wherry.server.metrics import Recorder
+
+log = logging.getLogger("wherry.server")
+
+NOT_FOUND = b"404 page not found\n"
+
+
+@dataclass(slots=True)
+class Api:
+    """What the endpoints need of the rooms below."""
+
+    store: Store
+    registry: Registry
+    hub: WatchHub
+    chain: Chain
+    documents: Documents
+    admission: Admission
+    recorder: Recorder
+
+
+@dataclass(slots=True)
+class Call:
+    """One authorized request on its way to an endpoint."""
+
+    api: Api
+    request: Request
+    info: RequestInfo
+    user: User
+    definition: Definition | None = None
+
+
+class ApiHandler:
+    """An `http.Handler`."""
+
+    def __init__(self, api: Api):
+        self.api = api
+
+    async def __call__(self, request: Request) -> Response:
+        try:
+            info = parse(request.method, request.path, request.query)
+        except BadPath as bad:
+            shown = f'Internal Server Error: "{request.path}": failed to create RequestInfo: {bad}\n'
+            return answers.text(500, shown)
+        try:
+            user = self._who(request)
+            self._may(user, info)
+            if info.is_resource:
+                from wherry.server.resources import serve
+
+                return await serve(Call(self.api, request, info, user))
+            return await self._other(Call(self.api, request, info, user))
+        except errors.StatusError as error:
+            return answers.refusal(error, _status_form(request))
+
+    def _who(self, request: Request) -> User:
+        if isinstance(request.user, User):
+            return request.user
+        subject = request.peer_subject
+        return self.api.chain.authenticate(Credentials(request.header("authorization"), subject))
+
+    def _may(self, user: User, info: RequestInfo) -> None:
+        if info.is_resource:
+            asked = Attributes(
+                user, info.verb, info.path, True, info.group, info.version, info.resource, info.subresource,
+                info.namespace, info.name, info.workspace,
+            )  # fmt: skip
+        else:
+            asked = Attributes(user, info.verb, info.path, workspace=info.workspace)
+        self.api.chain.authorize(asked)
+
+    async def _other(self, call: Call) -> Response:
+        """Everything that is not a resource: discovery, OpenAPI, health, version, metrics."""
+        from wherry.server.documents import route
+
+        return route(call)
+
+
+def _status_form(request: Request) -> negotiate.Form:
+    """The media type of a refusal: what was asked for, else JSON."""
+    try:
+        return negotiate.form(request.header("accept"))
+    except errors.NotAcceptable:
+        return negotiate.PLAIN

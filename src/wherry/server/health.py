@@ -1,0 +1,48 @@
+"""/livez, /readyz, /healthz, /version and /metrics (k8s.io/apiserver/pkg/server/healthz)."""
+
+from __future__ import annotations
+
+import platform
+from typing import Any
+
+from wherry import __version__
+from wherry.server import answers
+from wherry.server.http import Response
+
+CHECKS = ("ping", "log", "etcd")  # `etcd` stands for the storage, whatever it is: tools look for the name
+KUBERNETES = ("1", "36", "0")
+
+
+def respond(path: str, verbose: bool, excluded: list[str]) -> Response | None:
+    """The answer to a health path, or None when it is not one."""
+    root, _, check = path[1:].partition("/")
+    if root not in ("livez", "readyz", "healthz"):
+        return None
+    if path.endswith("/") or (check and check not in CHECKS):
+        return answers.text(404, "404 page not found\n")
+    if check:
+        return answers.text(200, "ok")
+    if not verbose:
+        return answers.text(200, "ok")
+    lines = [f"[+]{name} excluded: ok" if name in excluded else f"[+]{name} ok" for name in CHECKS]
+    return answers.text(200, "\n".join(lines) + f"\n{root} check passed\n")
+
+
+def version() -> dict[str, Any]:
+    """`version.Info`: a Kubernetes version that clients accept, and who really answers."""
+    major, minor, patch = KUBERNETES
+    return {
+        "major": major,
+        "minor": minor,
+        "emulationMajor": major,
+        "emulationMinor": minor,
+        "minCompatibilityMajor": major,
+        "minCompatibilityMinor": str(int(minor) - 1),
+        "gitVersion": f"v{major}.{minor}.{patch}+wherry-{__version__}",
+        "gitCommit": "",
+        "gitTreeState": "clean",
+        "buildDate": "1970-01-01T00:00:00Z",
+        "goVersion": "",
+        "compiler": f"{platform.python_implementation()} {platform.python_version()}",
+        "platform": f"{platform.system().lower()}/{platform.machine()}",
+    }

@@ -1,0 +1,88 @@
+"""Which form of an answer the client accepts (k8s.io/apiserver/pkg/endpoints/handlers/negotiation, goautoneg).
+
+Media types are matched case-sensitively and only `*/*` is a wildcard, as upstream's serializer list does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from wherry.errors import NotAcceptable
+
+JSON, YAML, PROTOBUF = "application/json", "application/yaml", "application/vnd.kubernetes.protobuf"
+AVAILABLE = (JSON, YAML, PROTOBUF)
+_CUSTOM = (JSON, YAML)
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """`transform` is "", "Table", "PartialObjectMetadata" or "PartialObjectMetadataList"; `version` of meta.k8s.io."""
+
+    media: str = JSON
+    transform: str = ""
+    version: str = ""
+    pretty: bool = False
+    group: str = ""
+
+
+PLAIN = Form()
+
+
+def refuse(transformed: bool, offered: tuple[str, ...] = AVAILABLE) -> NotAcceptable:
+    """406; the words differ by whether any media type was found at all."""
+    listed = ", ".join(offered)
+    if transformed:
+        return NotAcceptable(f"only the following media types are accepted: {listed}")
+    return NotAcceptable(f"406: Not Acceptable\n\nAvailable representations: {listed}", details={})
+
+
+@lru_cache(maxsize=256)
+def clauses(accept: str) -> list[tuple[str, dict[str, str]]]:
+    """Media types with their parameters, best first (goautoneg.ParseAccept: by q, then by specificity)."""
+    found: list[tuple[float, str, dict[str, str]]] = []
+    for part in accept.split(","):
+        media, *raw = part.strip().split(";")
+        params: dict[str, str] = {}
+        quality = 1.0
+        for item in raw:
+            key, eq, value = item.strip().partition("=")
+            if key == "q" and eq:
+                try:
+                    quality = float(value)
+                except ValueError:
+                    quality = 1.0
+            elif eq:
+                params[key] = value.strip()
+        found.append((quality, media.strip(), params))
+    order = sorted(range(len(found)), key=lambda i: (-found[i][0], found[i][1] == "*/*", i))
+    return [(found[i][1], found[i][2]) for i in order]
+
+
+@lru_cache(maxsize=256)
+def form(accept: str, *, tables: bool = True, custom: bool = False) -> Form:
+    """The first clause that can be served. Raises NotAcceptable.
+
+    `tables` says whether the endpoint answers Table and PartialObjectMetadata; `custom` that protobuf is not on offer.
+    """
+    offered = _CUSTOM if custom else AVAILABLE
+    if not accept:
+        return PLAIN
+    known = False
+    for media, params in clauses(accept):
+        if media == "*/*":
+            media = JSON
+        if media not in offered:
+            continue
+        known = True
+        wanted = params.get("as", "")
+        pretty = params.get("pretty", "") == "1"
+        if not wanted:
+            return Form(media, pretty=pretty)
+        if tables and params.get("g") == "meta.k8s.io" and _transform(wanted, params.get("v", "")):
+            return Form(media, wanted, params["v"], pretty, "meta.k8s.io")
+    raise refuse(known, offered)
+
+
+def _transform(wanted: str, version: str) -> bool:
+    return wanted in ("Table", "PartialObjectMetadata", "PartialObjectMetadataList") and version in ("v1", "v1beta1")

@@ -1,0 +1,163 @@
+"""Endpoints that change nothing: get, list, watch (k8s.io/apiserver/pkg/endpoints/handlers/get.go)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import orjson
+
+from wherry import errors
+from wherry.machinery.fieldselectors import field_labels, parse_field_selector
+from wherry.machinery.selectors import parse_label_selector
+from wherry.server import answers, forms, negotiate, options
+from wherry.server.handler import Call
+from wherry.server.http import Response
+from wherry.server.requestinfo import RequestInfo
+from wherry.storage.api import Record
+from wherry.store import read
+from wherry.store.definition import Definition, labels_of
+from wherry.store.read import ListQuery
+
+
+def form_of(call: Call) -> negotiate.Form:
+    """The negotiated form of the answer. Raises NotAcceptable."""
+    accept = call.request.header("accept")
+    if accept in ("", "application/json"):
+        if call.info.query and call.info.first("pretty") not in ("", "false", "0"):
+            return negotiate.Form(pretty=True)
+        return negotiate.PLAIN
+    d = call.definition
+    found = negotiate.form(accept, custom=d is not None and d.custom)
+    return negotiate.PLAIN if found == negotiate.PLAIN else found
+
+
+async def get(call: Call) -> Response:
+    """GET of one object."""
+    d, info = call.definition, call.info
+    assert d is not None
+    form = form_of(call)
+    if info.query:
+        _check_get_revision(call)
+    record = read.get(call.api.store, d, info.namespace, info.name)
+    return object_answer(call, record, form)
+
+
+def _check_get_revision(call: Call) -> None:
+    text = call.info.first("resourceVersion")
+    try:
+        asked = read.parse_revision(text)
+    except ValueError as bad:
+        shown = f"resourceVersion: Invalid value: {errors.go_quote(text)}: {bad}"
+        raise errors.StatusError(shown, reason="") from None
+    if asked > call.api.store.storage.revision:
+        raise read.too_large(asked, call.api.store.storage.revision)
+
+
+def object_answer(call: Call, record: Record, form: negotiate.Form, status: int = 200) -> Response:
+    """A stored object in the negotiated form."""
+    d = call.definition
+    assert d is not None
+    warnings = [d.deprecation] if d.deprecation else ()
+    if not form.transform:
+        return answers.encoded(d.view(record), form, status, warnings)
+    forms.check(d, form, is_list=False)
+    if form.transform == "Table":
+        include = forms.include_object(call.info)
+        meta = answers.list_meta(record.revision)
+        pieces = forms.table(d, [record], meta, form, include, call.api.store.clock())
+        return answers.encoded(b"".join(pieces), negotiate.Form(form.media), status, warnings)
+    data = forms.partial_of(d, record, form.version)
+    return answers.encoded(data, negotiate.Form(form.media), status, warnings)
+
+
+def matcher(d: Definition, info: RequestInfo) -> tuple[Callable[[Record], bool] | None, str]:
+    """(predicate or None for everything, the one name it can match or ""). Raises BadRequest."""
+    if not info.query:
+        return None, ""
+    checks: list[Callable[[Record], bool]] = []
+    name = ""
+    if text := info.first("labelSelector"):
+        labels = parse_label_selector(text)
+        if not labels.empty:
+            checks.append(lambda record: labels.matches(labels_of(record)))
+    if text := info.first("fieldSelector"):
+        selector = parse_field_selector(text)
+        if not selector.empty:
+            checks.append(_field_check(d, selector))
+            name = selector.exact("metadata.name") or ""
+    if info.parts[1:2]:  # /watch/.../<name>
+        wanted = info.parts[1]
+        checks.append(lambda record: record.key.rsplit("/", 1)[1] == wanted)
+    if not checks:
+        return None, ""
+    if len(checks) == 1:
+        return checks[0], name
+    return (lambda record: all(check(record) for check in checks)), name
+
+
+def _field_check(d: Definition, selector: object) -> Callable[[Record], bool]:
+    from wherry.machinery.fieldselectors import FieldSelector
+
+    assert isinstance(selector, FieldSelector)
+    known = d.fields or field_labels(d.resource.group, d.resource.name)
+    for requirement in selector.requirements:
+        if requirement.field not in known.getters:
+            raise errors.BadRequest(known.refuse(requirement.field))
+    names = {"metadata.name", "metadata.namespace"}
+    if all(r.field in names for r in selector.requirements):
+        return lambda record: selector.matches(lambda field: _from_key(record.key, field))
+
+    def check(record: Record) -> bool:
+        obj = orjson.loads(record.value)
+        return selector.matches(lambda field: known.getters[field](obj))
+
+    return check
+
+
+def _from_key(key: str, field: str) -> str:
+    """Name and namespace stand in the key: no need to parse the object."""
+    parts = key.split("/")
+    if field == "metadata.name":
+        return parts[-1]
+    return parts[-2] if len(parts) == 6 else ""
+
+
+async def list_(call: Call) -> Response:
+    """GET of a collection."""
+    d, info, api = call.definition, call.info, call.api
+    assert d is not None
+    form = form_of(call)
+    query = ListQuery(namespace=info.namespace if d.resource.namespaced else "")
+    if info.query:
+        limit = options.integer(info, "limit")
+        options.integer(info, "timeoutSeconds")
+        query.match, query.name = matcher(d, info)
+        options.list_options(info, watch=False)
+        query.limit = limit if limit is not None and limit > 0 else 0
+        query.token = info.first("continue")
+        query.revision = info.first("resourceVersion")
+        query.revision_match = info.first("resourceVersionMatch")
+    if form.transform:
+        forms.check(d, form, is_list=True)
+        include = forms.include_object(info) if form.transform == "Table" else ""
+    result = read.list_objects(api.store, d, query)
+    remaining = result.remaining if query.match is None else 0
+    meta = answers.list_meta(result.revision, result.token, remaining)
+    if not form.transform:
+        pieces = answers.list_body(d, result.records, meta)
+    elif form.transform == "Table":
+        pieces = forms.table(d, result.records, meta, form, include, api.store.clock())
+    else:
+        pieces = forms.partial_list(d, result.records, meta, form)
+    warnings = [d.deprecation] if d.deprecation else ()
+    if form.media == negotiate.JSON and not form.pretty:
+        headers = [*answers.JSON_HEADERS, *answers.warning_headers(warnings)] if warnings else answers.JSON_HEADERS
+        return Response(200, headers, pieces)
+    return answers.encoded(b"".join(pieces), negotiate.Form(form.media, pretty=form.pretty), 200, warnings)
+
+
+async def watch(call: Call) -> Response:
+    """A stream of events."""
+    from wherry.server.watching import stream
+
+    return stream(call, form_of(call))

@@ -1,0 +1,91 @@
+"""Routing of resource requests: which endpoint answers, and the refusals that come before any of them.
+
+Mirrors what go-restful's route table does in kube-apiserver (k8s.io/apiserver/pkg/endpoints/installer.go): unknown
+path 404, known path with another method 405.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from wherry import errors
+from wherry.machinery.kinds import Resource
+from wherry.server import reads, subresources, virtual, writes
+from wherry.server.handler import Call
+from wherry.server.http import Response
+from wherry.server.requestinfo import RequestInfo
+
+Endpoint = Callable[[Call], Awaitable[Response]]
+
+_BY_VERB: dict[str, Endpoint] = {
+    "get": reads.get,
+    "list": reads.list_,
+    "watch": reads.watch,
+    "create": writes.create,
+    "update": writes.update,
+    "patch": writes.patch,
+    "delete": writes.delete,
+    "deletecollection": writes.delete_collection,
+}
+
+
+def method_not_allowed() -> errors.MethodNotAllowed:
+    return errors.MethodNotAllowed("the server does not allow this method on the requested resource", details={})
+
+
+async def serve(call: Call) -> Response:
+    """Answer a resource request. Raises NotFound, MethodNotAllowed, BadRequest and what the endpoint raises."""
+    info = call.info
+    d = call.api.registry.find(info.workspace, info.group, info.version, info.resource)
+    if d is None:
+        raise errors.NotFound.path()
+    call.definition = d
+    res = d.resource
+    _check_path(info, res)
+    if info.subresource:
+        return await subresources.serve(call)
+    if not info.verb or call.request.method == "HEAD":
+        raise method_not_allowed()
+    if info.parts[1:2] and info.verb in ("list", "create", "deletecollection"):
+        raise method_not_allowed()
+    special = virtual.find(res)
+    if special is not None:
+        return await special(call)
+    if info.verb == "watch" and info.parts and _old_watch_path(info) and call.request.method != "GET":
+        raise method_not_allowed()
+    if not _served(info, res):
+        raise method_not_allowed()
+    return await _BY_VERB[info.verb](call)
+
+
+def _old_watch_path(info: RequestInfo) -> bool:
+    return f"/{info.version}/watch/" in info.path
+
+
+def _check_path(info: RequestInfo, res: Resource) -> None:
+    """Shapes that name nothing."""
+    if "//" in info.path.rstrip("/"):
+        if info.path.count("//") == 1 and f"/namespaces//{info.resource}" in info.path and info.name:
+            raise errors.BadRequest("Namespace parameter required.")
+        raise errors.NotFound.path()
+    if len(info.parts) > 3 and info.subresource not in subresources.WITH_PATH:
+        raise errors.NotFound.path()
+    if info.resource != "namespaces":
+        if info.namespace and not res.namespaced:
+            raise errors.NotFound.path()
+        if info.parts[1:2] and res.namespaced and not info.namespace:
+            raise errors.NotFound.path()
+    if info.name in (".", ".."):
+        if "%" in info.path:
+            raise errors.NotFound.path()
+        raise errors.BadRequest(f'Name parameter invalid: "{info.name}": may not be \'{info.name}\'')
+    if "%" in info.name:
+        raise errors.BadRequest(f'Name parameter invalid: {errors.go_quote(info.name)}: may not contain \'%\'')
+
+
+def _served(info: RequestInfo, res: Resource) -> bool:
+    """Whether the resource has the verb, and the path the shape for it."""
+    if info.verb not in res.verbs:
+        return False
+    everywhere = res.namespaced and not info.namespace
+    return not (everywhere and info.verb in ("create", "deletecollection"))

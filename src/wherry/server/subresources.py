@@ -1,0 +1,51 @@
+"""Subresources: status and scale of any kind, and those of pods, namespaces, service accounts and signing requests.
+
+Those that write the same object go through the ordinary update with their own rules (`Strategy.updates`); those that
+speak another kind have an entry in `_SPECIAL`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from wherry import errors
+from wherry.server import reads, writes
+from wherry.server.handler import Call
+from wherry.server.http import Response
+
+Endpoint = Callable[[Call], Awaitable[Response]]
+_VERBS = {"GET": "get", "PUT": "update", "PATCH": "patch", "POST": "create", "DELETE": "delete"}
+_BY_VERB: dict[str, Endpoint] = {"get": reads.get, "update": writes.update, "patch": writes.patch}
+WITH_PATH = frozenset(("proxy",))  # what may be followed by a path of its own
+
+
+def _special(name: str) -> Endpoint | None:
+    if name == "scale":
+        from wherry.server.scaling import scale
+
+        return scale
+    if name in ("binding", "eviction", "log", "exec", "attach", "portforward", "proxy"):
+        from wherry.server import pods
+
+        return pods.ENDPOINTS[name]
+    if name == "token":
+        from wherry.server.tokens import create_token
+
+        return create_token
+    return None
+
+
+async def serve(call: Call) -> Response:
+    """Raises NotFound for a subresource that the kind does not have, MethodNotAllowed for a verb that it has not."""
+    d, info = call.definition, call.info
+    assert d is not None
+    known = d.resource.subresources.get(info.subresource)
+    if known is None:
+        raise errors.NotFound.path()
+    verb = _VERBS.get(call.request.method, "")
+    special = _special(info.subresource)
+    if verb not in known.verbs:
+        raise errors.MethodNotAllowed("the server does not allow this method on the requested resource", details={})
+    if special is not None:
+        return await special(call)
+    return await _BY_VERB[verb](call)

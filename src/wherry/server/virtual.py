@@ -1,0 +1,124 @@
+"""Kinds that are asked, not stored: access and token reviews (registry/authorization, registry/authentication)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import orjson
+
+from wherry import errors
+from wherry.access.chain import Credentials
+from wherry.access.user import Attributes, User
+from wherry.machinery.fields import managed
+from wherry.machinery.kinds import Obj, Resource
+from wherry.server import answers, reads, writes
+from wherry.server.handler import Call
+from wherry.server.http import Response
+
+Endpoint = Callable[[Call], Awaitable[Response]]
+
+
+def find(res: Resource) -> Endpoint | None:
+    """The endpoint of a virtual kind, None for stored ones."""
+    return _ENDPOINTS.get((res.group, res.name))
+
+
+def _endpoint(fill: Callable[[Call, Obj], None]) -> Endpoint:
+    async def answer(call: Call) -> Response:
+        d = call.definition
+        assert d is not None
+        if call.info.verb != "create" or call.request.method != "POST":
+            text = "the server does not allow this method on the requested resource"
+            raise errors.MethodNotAllowed(text, details={})
+        form = reads.form_of(call)
+        media = writes.media_type(call)
+        ctx = writes.context(call, "CreateOptions")
+        obj, warnings = d.decode(call.request.body, media, ctx.field_validation)
+        ctx.warnings.extend(warnings)
+        obj.setdefault("metadata", {})
+        managed.on_create(obj, ctx.manager, d.resource.api_version, d.node(), d.reset(""), call.api.store.now())
+        found = d.strategy.validate_create(obj)
+        if found:
+            raise errors.Invalid.of(d.resource.group, d.resource.kind, "", found)
+        fill(call, obj)
+        return answers.encoded(orjson.dumps(obj), form, 201, ctx.warnings)
+
+    return answer
+
+
+def _user_info(user: User) -> Obj:
+    info: Obj = {"username": user.name}
+    if user.uid:
+        info["uid"] = user.uid
+    if user.groups:
+        info["groups"] = list(user.groups)
+    if user.extra:
+        info["extra"] = {k: list(v) for k, v in user.extra.items()}
+    return info
+
+
+def _self_subject(call: Call, obj: Obj) -> None:
+    obj["metadata"]["creationTimestamp"] = call.api.store.now()
+    obj["status"] = {"userInfo": _user_info(call.user)}
+
+
+def _decide(call: Call, user: User, spec: Obj) -> Obj:
+    asked = attributes(user, spec, call.info.workspace)
+    return call.api.chain.decide(asked)
+
+
+def attributes(user: User, spec: Obj, workspace: str) -> Attributes:
+    """What a review's spec asks."""
+    res = spec.get("resourceAttributes")
+    if res is not None:
+        return Attributes(
+            user,
+            res.get("verb", ""),
+            resource_request=True,
+            group=res.get("group", ""),
+            version=res.get("version", ""),
+            resource=res.get("resource", ""),
+            subresource=res.get("subresource", ""),
+            namespace=res.get("namespace", ""),
+            name=res.get("name", ""),
+            workspace=workspace,
+        )
+    other = spec.get("nonResourceAttributes") or {}
+    return Attributes(user, other.get("verb", ""), other.get("path", ""), workspace=workspace)
+
+
+def _self_access(call: Call, obj: Obj) -> None:
+    obj["status"] = _decide(call, call.user, obj.get("spec") or {})
+
+
+def _subject_access(call: Call, obj: Obj) -> None:
+    spec = obj.get("spec") or {}
+    extra = {k: tuple(v) for k, v in (spec.get("extra") or {}).items()}
+    user = User(spec.get("user", ""), spec.get("uid", ""), tuple(spec.get("groups") or ()), extra)
+    obj["status"] = _decide(call, user, spec)
+
+
+def _rules(call: Call, obj: Obj) -> None:
+    namespace = (obj.get("spec") or {}).get("namespace", "")
+    obj["status"] = call.api.chain.rules(call.user, namespace, call.info.workspace)
+
+
+def _token(call: Call, obj: Obj) -> None:
+    token = (obj.get("spec") or {}).get("token", "")
+    try:
+        user = call.api.chain.authenticate(Credentials(f"Bearer {token}"))
+    except errors.Unauthorized:
+        obj["status"] = {"user": {}, "error": "[invalid bearer token, token lookup failed]"}
+        return
+    obj["status"] = {"authenticated": True, "user": _user_info(user)}
+
+
+_AUTHN, _AUTHZ = "authentication.k8s.io", "authorization.k8s.io"
+_ENDPOINTS: dict[tuple[str, str], Endpoint] = {
+    (_AUTHN, "selfsubjectreviews"): _endpoint(_self_subject),
+    (_AUTHN, "tokenreviews"): _endpoint(_token),
+    (_AUTHZ, "selfsubjectaccessreviews"): _endpoint(_self_access),
+    (_AUTHZ, "subjectaccessreviews"): _endpoint(_subject_access),
+    (_AUTHZ, "localsubjectaccessreviews"): _endpoint(_subject_access),
+    (_AUTHZ, "selfsubjectrulesreviews"): _endpoint(_rules),
+}

@@ -1,0 +1,210 @@
+"""The endpoint of a watch: where it starts, what its events look like, when it ends
+(k8s.io/apiserver/pkg/endpoints/handlers/watch.go, storage/cacher)."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Hashable
+
+import orjson
+
+from wherry import errors
+from wherry.server import answers, forms, negotiate, options, reads
+from wherry.server.handler import Call
+from wherry.server.http import Response
+from wherry.storage.api import Compacted, FutureRevision, Record
+from wherry.store.definition import Definition
+from wherry.store.read import parse_revision, too_large
+from wherry.store.watch import Encode, Watcher, line
+
+_MIN_TIMEOUT = 1800.0  # seconds; a watch without timeoutSeconds lasts this long to twice as long (MinRequestTimeout)
+_BOOKMARK_EVERY = 60.0
+_BOOKMARK_BEFORE_END = 2.0
+_END_OF_INITIAL = {"k8s.io/initial-events-end": "true"}
+
+
+def stream(call: Call, form: negotiate.Form) -> Response:
+    """Validates everything that a watch can be refused for, then answers 200 with the stream."""
+    d, info = call.definition, call.info
+    assert d is not None
+    options.integer(info, "limit")
+    timeout = options.integer(info, "timeoutSeconds")
+    match, _ = reads.matcher(d, info)
+    initial, _ = _defaults(info)
+    bookmarks = options.boolean(info, "allowWatchBookmarks") or False
+    text = info.first("resourceVersion")
+    try:
+        asked = parse_revision(text)
+    except ValueError as bad:
+        shown = f"resourceVersion: Invalid value: {errors.go_quote(text)}: {bad}"
+        raise errors.StatusError(shown, reason="") from None
+    encode, key = _encoder(call, d, form)
+    prefix = d.list_prefix(info.namespace if d.resource.namespaced else "")
+    watcher = Watcher(prefix, match, encode, key, 0)
+    seconds = float(timeout) if timeout and timeout > 0 else _MIN_TIMEOUT * (1 + random.random())
+    session = _Session(call, d, watcher, asked, initial, bookmarks, seconds, form)
+    media = form.media if form.media != negotiate.PROTOBUF else negotiate.JSON
+    headers = [("content-type", media)]
+    if d.deprecation:
+        headers += answers.warning_headers([d.deprecation])
+    return Response(200, headers, session.lines())
+
+
+def _defaults(info: object) -> tuple[bool, bool]:
+    """(initial events wanted, asked for in so many words). Without a revision a watch starts with the present state;
+    upstream turns that old rule into `sendInitialEvents` before it validates (SetListOptionsDefaults)."""
+    from wherry.server.requestinfo import RequestInfo
+
+    assert isinstance(info, RequestInfo)
+    explicit = options.boolean(info, "sendInitialEvents")
+    old_form = info.first("resourceVersion") in ("", "0")
+    if explicit is None and not info.first("resourceVersionMatch") and old_form:
+        if info.first("continue"):
+            text = "resourceVersionMatch is forbidden when continue is provided"
+            raise options.invalid_options("ListOptions", [errors.forbidden("resourceVersionMatch", text)])
+        return True, False
+    options.list_options(info, watch=True)
+    return bool(explicit), explicit is not None
+
+
+def _encoder(call: Call, d: Definition, form: negotiate.Form) -> tuple[Encode, Hashable]:
+    """How an event is written, and the key under which watchers share the result."""
+    if form.transform == "Table":
+        include = forms.include_object(call.info)
+        return _table_encoder(call, d, form, include), object()  # the first event differs: nothing to share
+    if form.transform:
+        if form.transform == "PartialObjectMetadataList":
+            forms.check(d, form, is_list=False)
+        return (lambda kind, record: line(kind, forms.partial_of(d, record, form.version))), (d, form)
+    return (lambda kind, record: line(kind, d.view(record))), d
+
+
+def _table_encoder(call: Call, d: Definition, form: negotiate.Form, include: str) -> Encode:
+    clock = call.api.store.clock
+    first = True
+
+    def encode(kind: str, record: Record) -> bytes:
+        nonlocal first
+        columns, first = first, False
+        meta = answers.list_meta(record.revision)
+        pieces = forms.table(d, [record], meta, form, include, clock(), columns=columns)
+        return line(kind, b"".join(pieces))
+
+    return encode
+
+
+class _Session:
+    """One open watch."""
+
+    def __init__(
+        self,
+        call: Call,
+        d: Definition,
+        watcher: Watcher,
+        asked: int,
+        initial: bool,
+        bookmarks: bool,
+        seconds: float,
+        form: negotiate.Form,
+    ):
+        self.api = call.api
+        self.d = d
+        self.watcher = watcher
+        self.asked = asked
+        self.initial = initial
+        self.bookmarks = bookmarks
+        self.seconds = seconds
+        self.form = form
+
+    async def lines(self) -> AsyncIterator[bytes]:
+        """The stream. Whoever iterates must close it, which takes the watcher off the hub."""
+        loop = asyncio.get_running_loop()
+        timers: list[asyncio.TimerHandle] = []
+        try:
+            refused = self._start()
+            if refused is not None:
+                yield refused
+                return
+            timers.append(loop.call_later(self.seconds, self.watcher.close))
+            if self.bookmarks:
+                self._schedule_bookmarks(loop, timers)
+            while (data := await self.watcher.take()) is not None:
+                yield data
+        finally:
+            for timer in timers:
+                timer.cancel()
+            self.api.hub.remove(self.d.prefix, self.watcher)
+
+    def _start(self) -> bytes | None:
+        """Queue what comes first and join the hub; or the ERROR event that ends the watch before it began."""
+        storage = self.api.store.storage
+        if self.asked > storage.revision:
+            return self._error(too_large(self.asked, storage.revision))
+        try:
+            if self.initial:
+                self._send_present()
+                self.api.hub.add(self.d.prefix, self.watcher, None)
+            else:
+                self.api.hub.add(self.d.prefix, self.watcher, self.asked or None)
+        except Compacted as gone:
+            text = f"too old resource version: {gone.revision} ({gone.oldest})"
+            return self._error(errors.Expired(text))
+        except FutureRevision as future:
+            return self._error(too_large(future.revision, future.current))
+        return None
+
+    def _send_present(self) -> None:
+        watcher = self.watcher
+        page = self.api.store.storage.range(watcher.prefix)
+        match, encode = watcher.match, watcher.encode
+        chunk = [encode("ADDED", r) for r in page.records if match is None or match(r)]
+        if chunk:
+            watcher.queue.append(b"".join(chunk))
+        if self.bookmarks:
+            watcher.queue.append(self._bookmark(page.revision, ended=True))
+
+    def _error(self, error: errors.StatusError) -> bytes:
+        return line("ERROR", orjson.dumps(error.to_status()))
+
+    def _bookmark(self, revision: int, *, ended: bool = False) -> bytes:
+        """An object of the watched kind with nothing but a revision (TRAPS 17, 18)."""
+        meta: dict[str, object] = {"resourceVersion": str(revision)}
+        if self.form.transform or self.d.custom:
+            kind, version = self.d.resource.kind, self.d.resource.api_version
+            if self.form.transform.startswith("Partial"):
+                kind, version = "PartialObjectMetadata", f"meta.k8s.io/{self.form.version}"
+            if ended:
+                meta["annotations"] = _END_OF_INITIAL
+            if self.form.transform == "Table":
+                table = {
+                    "kind": "Table",
+                    "apiVersion": f"meta.k8s.io/{self.form.version}",
+                    "metadata": {"resourceVersion": str(revision)},
+                    "columnDefinitions": forms.printer(self.d).columns,
+                    "rows": [],
+                }
+                return line("BOOKMARK", orjson.dumps(table))
+            return line("BOOKMARK", orjson.dumps({"kind": kind, "apiVersion": version, "metadata": meta}))
+        if ended:
+            meta["annotations"] = _END_OF_INITIAL
+        empty = self.d.empty()
+        return line("BOOKMARK", orjson.dumps({**empty, "metadata": meta}))
+
+    def _schedule_bookmarks(self, loop: asyncio.AbstractEventLoop, timers: list[asyncio.TimerHandle]) -> None:
+        """About every minute, and shortly before the end, so that a resumed watch starts near the present."""
+        end = loop.time() + self.seconds
+
+        def send() -> None:
+            if not self.watcher.closed:
+                self.watcher.offer(self._bookmark(self.api.store.storage.revision))
+                plan()
+
+        def plan() -> None:
+            left = end - loop.time()
+            delay = min(_BOOKMARK_EVERY * (0.9 + 0.2 * random.random()), left - _BOOKMARK_BEFORE_END)
+            if delay > 0:
+                timers[:] = [t for t in timers if not t.cancelled() and t.when() > loop.time()]
+                timers.append(loop.call_later(delay, send))
+
+        plan()

@@ -1,0 +1,237 @@
+"""Endpoints that change objects: create, update, patch, delete, deletecollection
+(k8s.io/apiserver/pkg/endpoints/handlers)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import orjson
+
+from wherry import errors
+from wherry.machinery.fields.managed import manager_name
+from wherry.server import answers, forms, negotiate, options, patches, reads
+from wherry.server.handler import Call
+from wherry.server.http import Response
+from wherry.store import read
+from wherry.store.context import Outcome, WriteContext
+from wherry.store.create import create as store_create
+from wherry.store.definition import Definition
+from wherry.store.delete import DeleteOptions
+from wherry.store.delete import delete as store_delete
+from wherry.store.update import update as store_update
+
+BODY_LIMIT = 3 * 1024 * 1024
+_MEDIA = ("application/json", "application/yaml", "application/vnd.kubernetes.protobuf")
+_DURATION = re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)([\d.]+(ns|us|µs|μs|ms|s|m|h))*$|^0$")
+
+
+def check_timeout(call: Call) -> None:
+    """`?timeout=` must be a Go duration."""
+    info = call.info
+    if info.query and (text := info.first("timeout")) and not _DURATION.match(text):
+        shown = f"time: invalid duration {errors.go_quote(text)}"
+        raise errors.BadRequest(f"invalid timeout specified in the request URL - {shown}")
+
+
+def media_type(call: Call, accepted: Sequence[str] = _MEDIA) -> str:
+    """The body's media type, JSON when none is given. Raises UnsupportedMediaType."""
+    raw = call.request.header("content-type")
+    media = raw.split(";", 1)[0].strip().lower() if raw else "application/json"
+    if media not in accepted:
+        listed = ", ".join(accepted)
+        text = f"the body of the request was in an unknown format - accepted media types include: {listed}"
+        raise errors.UnsupportedMediaType(text)
+    return media
+
+
+def context(call: Call, kind: str, *, apply: bool = False) -> WriteContext:
+    """The write's options from the query. Raises Invalid, BadRequest."""
+    check_timeout(call)
+    dry_run, manager, validation, force = options.write_options(call.info, kind, apply=apply)
+    ctx = WriteContext(
+        manager=manager_name(call.request.header("user-agent"), manager),
+        dry_run=dry_run,
+        field_validation=validation or "Warn",
+        force=bool(force),
+    )
+    d = call.definition
+    if d is not None and d.deprecation:
+        ctx.warnings.append(d.deprecation)
+    call.api.admission.attach(call, ctx)
+    return ctx
+
+
+def answer(call: Call, outcome: Outcome, ctx: WriteContext, form: negotiate.Form) -> Response:
+    """The outcome of a write in the negotiated form."""
+    data, d = outcome.data, call.definition
+    assert d is not None
+    if not form.transform or outcome.obj is None:
+        plain = form if not form.transform else negotiate.Form(form.media)
+        return answers.encoded(data, plain, outcome.status, ctx.warnings)
+    forms.check(d, form, is_list=False)
+    obj = orjson.loads(data)
+    if form.transform == "Table":
+        from wherry.storage.api import Record
+
+        revision = int(obj["metadata"].get("resourceVersion") or 0)
+        record = Record("", data, revision, 0)
+        record.cache = {d: data}
+        meta = {"resourceVersion": str(revision)} if revision else {}
+        include = forms.include_object(call.info)
+        data = b"".join(forms.table(d, [record], meta, form, include, call.api.store.clock()))
+    else:
+        data = forms.partial(obj["metadata"], form.version)
+    return answers.encoded(data, negotiate.Form(form.media), outcome.status, ctx.warnings)
+
+
+def namespace_of(call: Call) -> str:
+    """The namespace of the request's objects; none for cluster-scoped kinds (namespaces among them)."""
+    d = call.definition
+    assert d is not None
+    return call.info.namespace if d.resource.namespaced else ""
+
+
+async def create(call: Call) -> Response:
+    """POST to a collection."""
+    d, info = call.definition, call.info
+    assert d is not None
+    form = reads.form_of(call)
+    media = media_type(call, _MEDIA[:2] if d.custom else _MEDIA)
+    ctx = context(call, "CreateOptions")
+    obj, warnings = d.decode(call.request.body, media, ctx.field_validation)
+    ctx.warnings.extend(warnings)
+    outcome = await store_create(call.api.store, d, namespace_of(call), obj, ctx)
+    return answer(call, outcome, ctx, form)
+
+
+async def update(call: Call) -> Response:
+    """PUT of an object."""
+    d, info = call.definition, call.info
+    assert d is not None
+    form = reads.form_of(call)
+    media = media_type(call, _MEDIA[:2] if d.custom else _MEDIA)
+    ctx = context(call, "UpdateOptions")
+    obj, warnings = d.decode(call.request.body, media, ctx.field_validation)
+    ctx.warnings.extend(warnings)
+    subresource = "status" if info.subresource == "status" else info.subresource
+    outcome = await store_update(call.api.store, d, namespace_of(call), info.name, obj, ctx, subresource)
+    return answer(call, outcome, ctx, form)
+
+
+async def patch(call: Call) -> Response:
+    """PATCH of an object, by content type."""
+    form = reads.form_of(call)
+    kind = patches.media_type(call)
+    ctx = context(call, "PatchOptions", apply=kind == patches.APPLY)
+    outcome = await patches.run(call, kind, ctx)
+    return answer(call, outcome, ctx, form)
+
+
+def delete_options(call: Call) -> tuple[DeleteOptions, WriteContext]:
+    """DeleteOptions from the body, or from the query where there is no body. Raises BadRequest, Invalid."""
+    check_timeout(call)
+    raw = _delete_body(call) if call.request.body else _delete_query(call)
+    ctx = WriteContext(dry_run=bool(raw.get("dryRun")), options=raw)
+    found: list[errors.FieldError] = []
+    policy, orphan = raw.get("propagationPolicy"), raw.get("orphanDependents")
+    if policy is not None and orphan is not None:
+        text = "orphanDependents and deletionPropagation cannot be both set"
+        found.append(errors.invalid("propagationPolicy", policy, text))
+    elif policy not in (None, "Foreground", "Background", "Orphan"):
+        supported = ("Background", "Foreground", "Orphan")
+        found.append(errors.not_supported("propagationPolicy", policy, supported))
+    options.check_dry_run(raw.get("dryRun") or [], found)
+    if found:
+        raise options.invalid_options("DeleteOptions", found)
+    wanted = raw.get("preconditions") or {}
+    chosen = DeleteOptions(
+        grace=raw.get("gracePeriodSeconds"),
+        uid=wanted.get("uid"),
+        revision=wanted.get("resourceVersion"),
+        propagation=policy,
+        orphan_dependents=orphan,
+    )
+    call.api.admission.attach(call, ctx)
+    if call.definition is not None and call.definition.deprecation:
+        ctx.warnings.append(call.definition.deprecation)
+    return chosen, ctx
+
+
+def _delete_body(call: Call) -> dict[str, object]:
+    from wherry.machinery.bodies import decode_options
+
+    media = media_type(call)
+    d = call.definition
+    assert d is not None
+    return decode_options(call.request.body, media, "DeleteOptions", d.resource.group_version)
+
+
+def _delete_query(call: Call) -> dict[str, object]:
+    info = call.info
+    if not info.query:
+        return {}
+    raw: dict[str, object] = {}
+    if (grace := options.integer(info, "gracePeriodSeconds")) is not None:
+        raw["gracePeriodSeconds"] = grace
+    if info.has("propagationPolicy"):
+        raw["propagationPolicy"] = info.first("propagationPolicy")
+    if (orphan := options.boolean(info, "orphanDependents")) is not None:
+        raw["orphanDependents"] = orphan
+    dry = [value for key, value in info.query if key == "dryRun"]
+    if dry:
+        raw["dryRun"] = dry
+    return raw
+
+
+async def delete(call: Call) -> Response:
+    """DELETE of an object."""
+    d, info = call.definition, call.info
+    assert d is not None
+    form = reads.form_of(call)
+    chosen, ctx = delete_options(call)
+    outcome = await store_delete(call.api.store, d, namespace_of(call), info.name, chosen, ctx)
+    return answer(call, outcome, ctx, form)
+
+
+async def delete_collection(call: Call) -> Response:
+    """DELETE of a collection: each object that the selectors match, one by one; the answer lists them."""
+    d, info, api = call.definition, call.info, call.api
+    assert d is not None
+    form = reads.form_of(call)
+    match, name = reads.matcher(d, info)
+    options.list_options(info, watch=False)
+    chosen, ctx = delete_options(call)
+    limit = options.integer(info, "limit") or 0
+    query = read.ListQuery(
+        namespace=namespace_of(call),
+        match=match,
+        name=name,
+        limit=max(limit, 0),
+        token=info.first("continue"),
+        revision=info.first("resourceVersion"),
+        revision_match=info.first("resourceVersionMatch"),
+    )
+    result = read.list_objects(api.store, d, query)
+    for record in result.records:
+        try:
+            await store_delete(api.store, d, *_place(d, record.key), chosen, ctx)
+        except errors.NotFound:
+            continue  # gone in the meantime: that is what was wanted
+    meta = answers.list_meta(result.revision, result.token, result.remaining)
+    if form.transform == "Table":
+        pieces = forms.table(d, result.records, meta, form, forms.include_object(info), api.store.clock())
+    elif form.transform:
+        forms.check(d, form, is_list=True)
+        pieces = forms.partial_list(d, result.records, meta, form)
+    else:
+        pieces = answers.list_body(d, result.records, meta)
+    return answers.encoded(b"".join(pieces), negotiate.Form(form.media, pretty=form.pretty), 200, ctx.warnings)
+
+
+def _place(d: Definition, key: str) -> tuple[str, str]:
+    rest = key[len(d.prefix) :]
+    namespace, _, name = rest.rpartition("/")
+    return namespace, name
+
+

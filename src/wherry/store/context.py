@@ -1,0 +1,39 @@
+"""What a write carries besides the object: who manages the fields, dry run, hooks for admission, warnings to send."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from wherry.machinery.kinds import Obj
+
+# (operation, object or None, old object or None): mutating admission may change the object in place, validating
+# admission raises. Both see the storage version. They are callbacks because the store knows no users.
+Admit = Callable[[str, Obj | None, Obj | None], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class WriteContext:
+    """One write request.
+
+    `manager` is the field manager's name; `options` the decoded CreateOptions, UpdateOptions, ... for admission.
+    """
+
+    manager: str = "unknown"
+    dry_run: bool = False
+    field_validation: str = "Warn"
+    force: bool = False
+    mutate: Admit | None = None
+    validate: Admit | None = None
+    warnings: list[str] = field(default_factory=list)
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """The answer of a write: bytes in the requested version, `status` the HTTP code. `obj` is the storage version."""
+
+    data: bytes
+    status: int = 200
+    obj: Obj | None = None

@@ -1,0 +1,92 @@
+"""Create: the one way by which an object comes into being (registry.Store.Create, rest.BeforeCreate)."""
+
+from __future__ import annotations
+
+import orjson
+
+from wherry import errors
+from wherry.machinery.builtin.common.meta import validate_object_meta
+from wherry.machinery.fields import managed
+from wherry.machinery.kinds import Obj
+from wherry.storage.api import Record, RevisionConflict
+from wherry.store import names
+from wherry.store.context import Outcome, WriteContext
+from wherry.store.definition import Definition
+from wherry.store.metadata import GENERATE_ATTEMPTS, fill_system_fields, generate_name
+from wherry.store.store import Store, encoder
+
+
+async def create(store: Store, d: Definition, namespace: str, obj: Obj, ctx: WriteContext, name: str = "") -> Outcome:
+    """Store a new object given in the definition's version; it belongs to the store from here on.
+
+    `name` is the URL's for a PUT that creates. Raises AlreadyExists, Invalid, Forbidden, BadRequest, NotFound (of the
+    namespace), and what admission raises.
+    """
+    res = d.resource
+    meta = obj.get("metadata")
+    if not isinstance(meta, dict):
+        meta = obj["metadata"] = {}
+    names.match_namespace(res, meta, namespace)
+    names.require_parsable_revision(meta)
+    now = store.now()
+    generated = bool(meta.get("generateName")) and not meta.get("name")
+    if generated:
+        meta["name"] = generate_name(meta["generateName"])
+    managed.on_create(obj, ctx.manager, res.api_version, d.node(), d.reset(""), now)
+    obj = d.to_storage(obj)
+    if ctx.mutate is not None:
+        await ctx.mutate("CREATE", obj, None)
+    _before_create(d, obj, namespace, now, ctx)
+    if ctx.validate is not None:
+        await ctx.validate("CREATE", obj, None)
+    return await _store(store, d, namespace, obj, ctx, generated)
+
+
+def _before_create(d: Definition, obj: Obj, namespace: str, now: str, ctx: WriteContext) -> None:
+    strategy, res = d.strategy, d.resource
+    fill_system_fields(obj, res, namespace, now)
+    if strategy.has_generation:
+        obj["metadata"]["generation"] = 1
+    strategy.prepare_create(obj)
+    found = validate_object_meta(obj["metadata"], res.namespaced, strategy.validate_name)
+    found = [*found, *strategy.validate_create(obj)]
+    if found:
+        raise errors.Invalid.of(res.group, res.kind, obj["metadata"].get("name", ""), found)
+    ctx.warnings.extend(strategy.warnings_create(obj))
+    strategy.canonicalize(obj)
+
+
+async def _store(
+    store: Store, d: Definition, namespace: str, obj: Obj, ctx: WriteContext, generated: bool
+) -> Outcome:
+    res = d.resource
+    attempts = GENERATE_ATTEMPTS if generated else 1
+    while True:
+        name = obj["metadata"]["name"]
+        key = d.key(namespace, name)
+        attempts -= 1
+        try:
+            if ctx.dry_run:
+                if (standing := store.storage.newest(key)) is not None:
+                    raise RevisionConflict(key, standing)
+                return Outcome(orjson.dumps(d.from_storage(obj)), 201, obj)
+            record = await store.storage.put(key, encoder(obj), expect=0)
+        except RevisionConflict as clash:
+            if attempts:  # another random name, as upstream's retry
+                obj["metadata"]["name"] = generate_name(obj["metadata"]["generateName"])
+                continue
+            raise _exists(d, obj, clash.current) from None
+        d.fresh(record)
+        return Outcome(d.view(record), 201, obj)
+
+
+def _exists(d: Definition, obj: Obj, current: Record | None) -> errors.StatusError:
+    res = d.resource
+    error = errors.AlreadyExists.of(res.group, res.name, obj["metadata"]["name"])
+    if current is not None and b'"deletionTimestamp":' in current.value:
+        error.message = f"object is being deleted: {error.message}"
+    if obj["metadata"].get("generateName"):
+        error.message += ", the server was not able to generate a unique name for the object"
+        assert error.details is not None
+        error.details["retryAfterSeconds"] = 1
+    return error

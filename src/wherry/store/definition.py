@@ -1,0 +1,143 @@
+"""What the store must know of one served resource in one version, built-in and custom alike.
+
+The verbs (`create.py`, `update.py`, ...) speak only to this; who decodes, defaults and validates behind it is the
+business of `machinery`. An object in the store is always in the storage version; `to_storage` and `from_storage` stand
+at the border for resources that are served in several.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from wherry.machinery.builtin.strategy import Strategy
+from wherry.machinery.kinds import Obj, Resource
+from wherry.storage.api import Record
+from wherry.store import keys
+
+Decode = Callable[[bytes, str, str], tuple[Obj, list[str]]]
+Canonical = Callable[[Any, str], tuple[Obj, list[str]]]
+Convert = Callable[[Obj], Obj]
+
+
+def _same(obj: Obj) -> Obj:
+    return obj
+
+
+@dataclass(slots=True)
+class Definition:
+    """One resource at one version in one workspace.
+
+    `decode(body, media type, field validation)` gives a canonical, defaulted object of this version and warnings;
+    `canonical(raw)` does the same for JSON that a patch made. `node()` is the schema that managed fields walk, `reset`
+    the field sets that a (sub)resource may not own. `custom` objects keep kind and apiVersion in lists.
+    """
+
+    resource: Resource
+    workspace: str
+    strategy: Strategy
+    storage_api_version: str
+    decode: Decode
+    canonical: Canonical
+    node: Callable[[], Any]
+    reset: Callable[[str], Any]
+    to_storage: Convert = _same
+    from_storage: Convert = _same
+    custom: bool = False
+    # Reads of custom objects default and prune by the schema of now; None where bytes can go out as they are.
+    refresh: Callable[[Obj], bool] | None = None
+    definition_uid: str = ""  # of the CRD behind a custom resource
+    storage_group: str | None = None  # where it differs from the resource's own (events)
+    prefix: str = ""
+    head: bytes = b""
+    storage_head: bytes = b""
+    same_version: bool = True
+    deprecation: str = ""  # Warning text for every request to this version
+    returns_deleted: bool = False  # ReturnDeletedObject: a delete answers with the object instead of a Status
+    printer: Any = None  # the TablePrinter; looked up on first use for built-in kinds
+    fields: Any = None  # FieldLabels of a custom kind
+    schema: Any = None  # strategic merge patch and OpenAPI: name of the schema or the schema itself
+
+    def __post_init__(self) -> None:
+        res = self.resource
+        group = res.group if self.storage_group is None else self.storage_group
+        self.prefix = keys.collection(self.workspace, group, res.name)
+        self.head = _head(res.kind, res.api_version)
+        self.storage_head = _head(res.kind, self.storage_api_version)
+        self.same_version = res.api_version == self.storage_api_version
+
+    # --- keys --------------------------------------------------------------------------------------------------------
+    def key(self, namespace: str, name: str) -> str:
+        return f"{self.prefix}{namespace}/{name}" if self.resource.namespaced else self.prefix + name
+
+    def list_prefix(self, namespace: str) -> str:
+        return f"{self.prefix}{namespace}/" if namespace else self.prefix
+
+    # --- bytes -------------------------------------------------------------------------------------------------------
+    def load(self, record: Record) -> Obj:
+        """The stored object, storage version, as a fresh dict that the caller may change."""
+        obj: Obj = orjson.loads(record.value)
+        if self.refresh is not None and not self.same_version and obj.get("apiVersion") != self.storage_api_version:
+            obj = self.to_storage(obj)
+        return obj
+
+    def view(self, record: Record) -> bytes:
+        """The bytes of this version: those in storage when the version is the stored one (law 1), else converted once
+        and kept beside the record."""
+        if self.refresh is None and self.same_version:
+            return record.value
+        cache = record.cache
+        if cache is None:
+            cache = record.cache = {}
+        found: bytes | None = cache.get(self)
+        if found is None:
+            found = cache[self] = self._render(record)
+        return found
+
+    def _render(self, record: Record) -> bytes:
+        if self.refresh is not None:
+            obj: Obj = orjson.loads(record.value)
+            changed = self.refresh(obj)
+            if obj.get("apiVersion") != self.resource.api_version:
+                obj["apiVersion"] = self.resource.api_version
+                changed = True
+            return orjson.dumps(obj) if changed else record.value
+        return orjson.dumps(self.from_storage(orjson.loads(record.value)))
+
+    def fresh(self, record: Record) -> None:
+        """Mark a record that this definition wrote just now: its bytes need no refreshing."""
+        if self.refresh is not None and self.same_version:
+            record.cache = {self: record.value}
+
+    def object(self, record: Record) -> Obj:
+        """This version of the stored object, decoded."""
+        obj: Obj = orjson.loads(self.view(record))
+        return obj
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+
+def _head(kind: str, api_version: str) -> bytes:
+    return b'{"kind":' + orjson.dumps(kind) + b',"apiVersion":' + orjson.dumps(api_version) + b","
+
+
+def labels_of(record: Record) -> dict[str, str]:
+    """metadata.labels of a stored object, parsed once per version and kept beside it."""
+    cache = record.cache
+    if cache is None:
+        cache = record.cache = {}
+    labels = cache.get("labels")
+    if labels is None:
+        # most objects without labels can be told from their bytes, which spares the parse
+        labels = {}
+        if b'"labels":' in record.value:
+            labels = orjson.loads(record.value)["metadata"].get("labels") or {}
+        cache["labels"] = labels
+    return labels  # type: ignore[no-any-return]

@@ -1,0 +1,75 @@
+"""Metadata that the server owns: filled on create, kept on update (k8s.io/apiserver/pkg/registry/rest)."""
+
+from __future__ import annotations
+
+from wherry.errors import FieldError
+from wherry.kit.ids import name_suffix, new_uid
+from wherry.machinery.kinds import Obj, Resource
+
+_MAX_BASE = 58  # 63 less the five random characters
+GENERATE_ATTEMPTS = 8
+
+
+def generate_name(base: str) -> str:
+    """`base`, cut to 58 characters, and five random ones (names.SimpleNameGenerator)."""
+    return base[:_MAX_BASE] + name_suffix()
+
+
+def fill_system_fields(obj: Obj, resource: Resource, namespace: str, now: str) -> None:
+    """What every new object gets, whatever its creator sent (rest.FillObjectMetaSystemFields, BeforeCreate)."""
+    meta = obj["metadata"]
+    for key in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "resourceVersion"):
+        meta.pop(key, None)
+    if resource.namespaced:
+        meta["namespace"] = namespace
+    else:
+        meta.pop("namespace", None)
+    meta["uid"] = new_uid()
+    meta["creationTimestamp"] = now
+
+
+def keep_system_fields(new: Obj, old: Obj) -> None:
+    """What an update can't change and need not send (rest.BeforeUpdate, ObjectMeta of validation.ValidateObjectMetaUpdate).
+
+    A value that differs from the old one and is not empty stays, so that validation can refuse it."""
+    n, o = new["metadata"], old["metadata"]
+    for key in ("uid", "creationTimestamp", "namespace", "deletionTimestamp"):
+        if not n.get(key) and key in o:
+            n[key] = o[key]
+    if "deletionGracePeriodSeconds" not in n and "deletionGracePeriodSeconds" in o:
+        n["deletionGracePeriodSeconds"] = o["deletionGracePeriodSeconds"]
+    if "generation" in o:
+        n["generation"] = o["generation"]
+    else:
+        n.pop("generation", None)
+    n.pop("selfLink", None)
+
+
+def order_metadata(meta: Obj) -> Obj:
+    """Members in the order of the Go struct, as a stranger who reads the JSON expects them."""
+    return {key: meta[key] for key in _ORDER if key in meta}
+
+
+_ORDER = (
+    "name",
+    "generateName",
+    "namespace",
+    "selfLink",
+    "uid",
+    "resourceVersion",
+    "generation",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "labels",
+    "annotations",
+    "ownerReferences",
+    "finalizers",
+    "managedFields",
+)
+
+
+def must_set_resource_version() -> FieldError:
+    return FieldError(
+        "metadata.resourceVersion", "FieldValueInvalid", "Invalid value: 0: must be specified for an update"
+    )

@@ -1,0 +1,174 @@
+"""Get and list: revisions, snapshots, paging and selectors (k8s.io/apiserver/pkg/storage/etcd3, cacher).
+
+A list is answered as records; `server` turns them into bytes of the form that was asked for (law 1: by joining).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import orjson
+
+from wherry import errors
+from wherry.storage.api import Compacted, FutureRevision, Record
+from wherry.store.definition import Definition
+from wherry.store.store import Store
+
+Match = Callable[[Record], bool]
+
+
+@dataclass(slots=True)
+class ListQuery:
+    """A list request: `revision` is the text of resourceVersion; `match` None means everything."""
+
+    namespace: str = ""
+    match: Match | None = None
+    limit: int = 0
+    token: str = ""
+    revision: str = ""
+    revision_match: str = ""
+    name: str = ""  # set when a field selector names exactly one object
+
+
+@dataclass(slots=True)
+class ListResult:
+    records: Sequence[Record]
+    revision: int
+    token: str = ""
+    remaining: int = 0  # 0: none or not known
+
+
+def get(store: Store, d: Definition, namespace: str, name: str) -> Record:
+    """The durable version of an object. Raises NotFound."""
+    record = store.storage.get(d.key(namespace, name))
+    if record is None:
+        raise errors.NotFound.of(d.resource.group, d.resource.name, name)
+    return record
+
+
+def too_large(asked: int, current: int) -> errors.Timeout:
+    """A revision from the future (storage.NewTooLargeResourceVersionError); the client may try again."""
+    details = {
+        "causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}],
+        "retryAfterSeconds": 1,
+    }
+    return errors.Timeout(f"Timeout: Too large resource version: {asked}, current: {current}", details=details)
+
+
+def parse_revision(text: str) -> int:
+    """The number in a resourceVersion. Raises ValueError with the text of Go's strconv."""
+    if not text:
+        return 0
+    if not (text.isdigit() and text.isascii()):
+        raise ValueError(f"strconv.ParseUint: parsing {errors.go_quote(text)}: invalid syntax")
+    number = int(text)
+    if number >= 1 << 64:
+        raise ValueError(f"strconv.ParseUint: parsing {errors.go_quote(text)}: value out of range")
+    return number
+
+
+def list_objects(store: Store, d: Definition, query: ListQuery) -> ListResult:
+    """One page. Raises Expired, BadRequest, Timeout (revision of the future)."""
+    prefix = d.list_prefix(query.namespace)
+    after, at = "", 0
+    if query.token:
+        after, at = _decode_token(prefix, query)
+    else:
+        at = _snapshot(store, query)
+    if query.name and not query.token:
+        return _one(store, d, query, at)
+    try:
+        return _page(store, prefix, after, at, query)
+    except Compacted:
+        raise _expired(query) from None
+    except FutureRevision as future:
+        raise too_large(future.revision, future.current) from None
+
+
+def _snapshot(store: Store, query: ListQuery) -> int:
+    """The revision to read at: 0 for the present."""
+    try:
+        asked = parse_revision(query.revision)
+    except ValueError as bad:
+        text = f"invalid resource version: resourceVersion: Invalid value: {errors.go_quote(query.revision)}: {bad}"
+        raise errors.BadRequest(text) from None
+    if not asked:
+        return 0
+    if asked > store.storage.revision:
+        raise too_large(asked, store.storage.revision)
+    exact = query.revision_match == "Exact" or (not query.revision_match and query.limit > 0)
+    return asked if exact else 0
+
+
+def _one(store: Store, d: Definition, query: ListQuery, at: int) -> ListResult:
+    """A selector that names one object reads one key, not the collection."""
+    if at or (d.resource.namespaced and not query.namespace):
+        query.name = ""
+        return list_objects(store, d, query)
+    record = store.storage.get(d.key(query.namespace, query.name))
+    found = [record] if record is not None and (query.match is None or query.match(record)) else []
+    return ListResult(found, store.storage.revision)
+
+
+def _page(store: Store, prefix: str, after: str, at: int, query: ListQuery) -> ListResult:
+    if query.match is None:
+        page = store.storage.range(prefix, after=after, limit=query.limit, revision=at)
+        token = ""
+        if page.remaining and page.records:
+            token = _encode_token(page.revision, prefix, page.records[-1].key)
+        return ListResult(page.records, page.revision, token, page.remaining)
+    page = store.storage.range(prefix, after=after, revision=at)
+    match = query.match
+    if not query.limit:
+        return ListResult([r for r in page.records if match(r)], page.revision)
+    found: list[Record] = []
+    for record in page.records:
+        if match(record):
+            found.append(record)
+            if len(found) == query.limit:
+                more = record is not page.records[-1]
+                return ListResult(found, page.revision, _encode_token(page.revision, prefix, record.key) if more else "")
+    return ListResult(found, page.revision)
+
+
+def _encode_token(revision: int, prefix: str, key: str) -> str:
+    """A continue token: the snapshot and the place in it (storage.EncodeContinue)."""
+    raw = orjson.dumps({"v": "meta.k8s.io/v1", "rv": revision, "start": key[len(prefix) :] + "\0"})
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def _decode_token(prefix: str, query: ListQuery) -> tuple[str, int]:
+    if query.revision and query.revision != "0":
+        raise errors.BadRequest("specifying resource version is not allowed when using continue")
+    try:
+        raw = orjson.loads(base64.urlsafe_b64decode(query.token + "=" * (-len(query.token) % 4)))
+        version, revision, start = raw["v"], raw["rv"], raw["start"]
+    except (binascii.Error, ValueError, TypeError, KeyError, orjson.JSONDecodeError):
+        raise errors.BadRequest("continue key is not valid") from None
+    if version != "meta.k8s.io/v1" or not isinstance(start, str) or not isinstance(revision, int):
+        raise errors.BadRequest("continue key is not valid: server does not recognize this encoded version")
+    if not start or start.startswith("/"):
+        raise errors.BadRequest("continue key is not valid: " + errors.go_quote(start))
+    if revision < 0:  # an inconsistent continuation: the rest as it is now
+        return prefix + start.removesuffix("\0"), 0
+    return prefix + start.removesuffix("\0"), revision
+
+
+def _expired(query: ListQuery) -> errors.Expired:
+    """410; where a page follows a page, with a token that goes on from here at the present (inconsistently)."""
+    if not query.token:
+        return errors.Expired("The resourceVersion for the provided list is too old.")
+    text = (
+        "The provided continue parameter is too old to display a consistent list result. You can start a new list "
+        "without the continue parameter, or use the continue token in this response to retrieve the remainder of the "
+        "results. Continuing with the provided token results in an inconsistent list - objects that were created, "
+        "modified, or deleted between the time the first chunk was returned and now may show up in the list."
+    )
+    error = errors.Expired(text)
+    raw = orjson.loads(base64.urlsafe_b64decode(query.token + "=" * (-len(query.token) % 4)))
+    raw["rv"] = -1
+    error.continue_token = base64.urlsafe_b64encode(orjson.dumps(raw)).rstrip(b"=").decode()
+    return error

@@ -1,0 +1,144 @@
+"""What is served: built-in kinds, the same in every workspace, and the custom kinds of each.
+
+Definitions are made on first use (law 4) and kept. `changed` goes up with every custom kind that comes, goes or changes,
+so that discovery and OpenAPI know when their documents are stale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache, partial
+from typing import Any
+
+from wherry.machinery import builtins
+from wherry.machinery.builtin import strategy
+from wherry.machinery.kinds import Obj, Resource
+from wherry.store.definition import Definition
+
+Key = tuple[str, str, str]  # group, version, resource
+
+# Kinds whose storage upstream sets ReturnDeletedObject (pkg/registry/*/storage).
+_RETURNS_DELETED = frozenset(
+    {
+        ("", r)
+        for r in (
+            "namespaces", "persistentvolumeclaims", "persistentvolumes", "pods", "podtemplates", "resourcequotas",
+            "serviceaccounts", "services",
+        )
+    }
+    | {("storage.k8s.io", r) for r in ("csidrivers", "csinodes", "storageclasses", "volumeattachments", "volumeattributesclasses")}
+    | {("resource.k8s.io", r) for r in ("deviceclasses", "devicetaintrules", "resourceclaims", "resourceclaimtemplates", "resourceslices")}
+)  # fmt: skip
+
+
+class Registry:
+    """Looks up definitions. Custom ones are put in and taken out by `store.crds`."""
+
+    def __init__(self) -> None:
+        self._builtin: dict[tuple[str, str, str, str], Definition] = {}
+        self._custom: dict[str, dict[Key, Definition]] = {}
+        self._listeners: list[Callable[[str], None]] = []
+        self.changed = 0
+
+    def find(self, workspace: str, group: str, version: str, resource: str) -> Definition | None:
+        """The definition of a served resource, or None."""
+        key = (workspace, group, version, resource)
+        found = self._builtin.get(key)
+        if found is not None:
+            return found
+        res = builtins.resource(group, version, resource)
+        if res is not None:
+            found = self._builtin[key] = _builtin_definition(workspace, res)
+            return found
+        custom = self._custom.get(workspace)
+        return custom.get((group, version, resource)) if custom else None
+
+    def custom(self, workspace: str) -> dict[Key, Definition]:
+        """All custom definitions of a workspace."""
+        return self._custom.get(workspace, {})
+
+    def replace_custom(self, workspace: str, group: str, resource: str, definitions: list[Definition]) -> None:
+        """Serve these versions of a custom resource and no others; an empty list stops serving it."""
+        table = self._custom.setdefault(workspace, {})
+        for key in [k for k in table if k[0] == group and k[2] == resource]:
+            del table[key]
+        for d in definitions:
+            table[(group, d.resource.version, resource)] = d
+        self.changed += 1
+        for listener in self._listeners:
+            listener(workspace)
+
+    def on_change(self, listener: Callable[[str], None]) -> None:
+        """Call with the workspace whenever its custom kinds change."""
+        self._listeners.append(listener)
+
+    def resources(self, workspace: str) -> list[Resource]:
+        """Everything served in a workspace, built-in kinds first, in discovery's order of groups."""
+        found = [r for group in builtins.resources().values() for r in group]
+        found.extend(d.resource for d in self.custom(workspace).values())
+        return found
+
+    def collections(self, workspace: str) -> list[Definition]:
+        """One definition per stored collection (a resource served in two versions counts once)."""
+        seen: dict[str, Definition] = {}
+        for res in self.resources(workspace):
+            if "list" in res.verbs:
+                d = self.find(workspace, res.group, res.version, res.name)
+                if d is not None and (d.prefix not in seen or d.same_version):
+                    seen[d.prefix] = d
+        return list(seen.values())
+
+
+@cache
+def _node(schema_name: str) -> Any:
+    from wherry.machinery.fields import from_openapi
+
+    return from_openapi(builtins.schema(schema_name), builtins.schema)
+
+
+def _builtin_definition(workspace: str, res: Resource) -> Definition:
+    from wherry.machinery.builtin.conversion import converter
+    from wherry.machinery.fields.reset import reset_fields
+    from wherry.machinery.typed import decoder
+
+    storage = builtins.storage_group_version(res.group, res.name)
+    kind_strategy = strategy(res.group, res.name)
+    to_storage = converter(res.group, res.name, str(res.group_version), str(storage))
+    from_storage = converter(res.group, res.name, str(storage), str(res.group_version))
+    same = storage == res.group_version
+    decode_typed = decoder(res.group, res.version, res.kind)
+    schema_name = builtins.schema_name(res.group, res.version, res.kind)
+
+    def default(obj: Obj) -> Obj:
+        if same:
+            kind_strategy.default(obj)
+            return obj
+        stored = to_storage(obj)
+        kind_strategy.default(stored)
+        return from_storage(stored)
+
+    def decode(body: bytes, media_type: str, validation: str) -> tuple[Obj, list[str]]:
+        from wherry.machinery.bodies import decode_object
+
+        found = decode_object(body, media_type, res, validation)
+        return default(found.obj), found.warnings
+
+    def canonical(raw: Any, validation: str) -> tuple[Obj, list[str]]:
+        found = decode_typed.decode(raw)
+        return default(found.obj), found.unknown
+
+    return Definition(
+        resource=res,
+        workspace=workspace,
+        strategy=kind_strategy,
+        storage_api_version=str(storage),
+        storage_group=storage.group,
+        decode=decode,
+        canonical=canonical,
+        node=partial(_node, schema_name),
+        reset=partial(reset_fields, res.group, res.name, res.version),
+        to_storage=to_storage,
+        from_storage=from_storage,
+        returns_deleted=(res.group, res.name) in _RETURNS_DELETED,
+        schema=schema_name,
+    )

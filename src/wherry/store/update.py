@@ -1,0 +1,214 @@
+"""Update: replace an object or one of its subresources under optimistic locking (registry.Store.Update, rest.BeforeUpdate).
+
+PUT and PATCH share `commit`: they differ in how they make the new object from the old one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import orjson
+
+from wherry import errors
+from wherry.errors import FieldError
+from wherry.machinery.builtin.common.meta import validate_object_meta_update
+from wherry.machinery.fields import managed
+from wherry.machinery.kinds import Obj
+from wherry.storage.api import Record, RevisionConflict
+from wherry.store import keys, names
+from wherry.store.context import Outcome, WriteContext
+from wherry.store.create import create
+from wherry.store.definition import Definition
+from wherry.store.metadata import keep_system_fields, must_set_resource_version
+from wherry.store.store import Store, encoder, internal
+
+# Makes the new object, in the request's version, from the present one in the same version.
+Transform = Callable[[Obj], Obj]
+_RETRIES = 5  # optimistic rounds of a write that names no revision (upstream retries its own 409s as often)
+
+
+async def update(
+    store: Store, d: Definition, namespace: str, name: str, obj: Obj, ctx: WriteContext, subresource: str = ""
+) -> Outcome:
+    """PUT: `obj`, in the definition's version, becomes the object.
+
+    Raises NotFound, Conflict, Invalid, BadRequest and what admission raises.
+    """
+    res = d.resource
+    meta = obj.setdefault("metadata", {})
+    names.match_name(meta, name)
+    names.match_namespace(res, meta, namespace)
+    if store.storage.newest(d.key(namespace, name)) is None:
+        return await _put_absent(store, d, namespace, name, obj, ctx, subresource)
+    revision = str(meta.get("resourceVersion", ""))
+    uid = meta.get("uid", "")
+    expect = _expected(d, name, revision)
+    body = orjson.dumps(obj) if expect is None else b""
+
+    def replace(_: Obj) -> Obj:
+        return orjson.loads(body) if body else obj  # type: ignore[no-any-return]
+
+    return await commit(store, d, namespace, name, replace, ctx, subresource, expect=expect, uid=uid)
+
+
+async def _put_absent(
+    store: Store, d: Definition, namespace: str, name: str, obj: Obj, ctx: WriteContext, subresource: str
+) -> Outcome:
+    """PUT of a name that is not there: creates where the kind allows it."""
+    res = d.resource
+    if not d.strategy.create_on_update or subresource:
+        raise errors.NotFound.of(res.group, res.name, name)
+    if uid := obj["metadata"].get("uid"):
+        raise _uid_conflict(d, namespace, name, uid, "")
+    obj["metadata"].pop("resourceVersion", None)
+    return await create(store, d, namespace, obj, ctx)
+
+
+def _expected(d: Definition, name: str, revision: str) -> int | None:
+    """The revision that a body names; None when it names none and the kind lets that pass."""
+    if revision and not (revision.isdigit() and revision.isascii()):
+        raise internal(f"strconv.ParseUint: parsing {errors.go_quote(revision)}: invalid syntax")
+    number = int(revision or 0)
+    if number:
+        return number
+    if d.strategy.unconditional_update:
+        return None
+    res = d.resource
+    raise errors.Invalid.of(res.group, res.kind, name, [must_set_resource_version()])
+
+
+def _uid_conflict(d: Definition, namespace: str, name: str, given: str, actual: str) -> errors.Conflict:
+    res = d.resource
+    key = keys.registry_key(res.group, res.name, namespace, name, d.custom)
+    why = (
+        f"StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: "
+        f"Precondition failed: UID in precondition: {given}, UID in object meta: {actual}"
+    )
+    return errors.Conflict.of(res.group, res.name, name, why)
+
+
+async def commit(
+    store: Store,
+    d: Definition,
+    namespace: str,
+    name: str,
+    transform: Transform,
+    ctx: WriteContext,
+    subresource: str = "",
+    *,
+    expect: int | None = None,
+    uid: str = "",
+    own_managed: bool = False,
+) -> Outcome:
+    """Read, transform, check, write. `expect` is the revision that must still stand; without one a lost race is retried.
+
+    `own_managed` says that the transform has set managedFields itself (server-side apply).
+    """
+    res = d.resource
+    key = d.key(namespace, name)
+    for _ in range(_RETRIES):
+        record = store.storage.newest(key)
+        if record is None:
+            raise errors.NotFound.of(res.group, res.name, name)
+        stored = d.load(record)
+        if uid and uid != stored["metadata"].get("uid"):
+            raise _uid_conflict(d, namespace, name, uid, stored["metadata"].get("uid", ""))
+        if expect is not None and expect != record.revision:
+            raise errors.Conflict.of(res.group, res.name, name)
+        try:
+            return await _round(store, d, record, stored, transform, ctx, subresource, own_managed)
+        except RevisionConflict:
+            if expect is not None:
+                break
+    raise errors.Conflict.of(res.group, res.name, name)
+
+
+async def _round(
+    store: Store,
+    d: Definition,
+    record: Record,
+    old: Obj,
+    transform: Transform,
+    ctx: WriteContext,
+    subresource: str,
+    own_managed: bool,
+) -> Outcome:
+    res = d.resource
+    live = d.object(record)
+    new = transform(live)
+    if not own_managed:
+        before = live if new is not live else d.object(record)
+        managed.on_update(before, new, ctx.manager, res.api_version, subresource, d.node(), d.reset(subresource), store.now())
+    new = d.to_storage(new)
+    old["metadata"].pop("resourceVersion", None)
+    wanted = new["metadata"].pop("resourceVersion", "")
+    if wanted and wanted.isdigit() and int(wanted) not in (0, record.revision):
+        raise errors.Conflict.of(res.group, res.name, record.key.rsplit("/", 1)[-1])
+    if ctx.mutate is not None:
+        await ctx.mutate("UPDATE", new, old)
+    _before_update(d, new, old, subresource, ctx)
+    if ctx.validate is not None:
+        await ctx.validate("UPDATE", new, old)
+    if _finished_deleting(new, old):
+        return await _delete_now(store, d, record, new, ctx)
+    if _unchanged(old, new):
+        return Outcome(d.view(record), 200, d.load(record))
+    if ctx.dry_run:
+        new["metadata"]["resourceVersion"] = str(record.revision)
+        return Outcome(orjson.dumps(d.from_storage(new)), 200, new)
+    written = await store.storage.put(record.key, encoder(new), expect=record.revision)
+    d.fresh(written)
+    return Outcome(d.view(written), 200, new)
+
+
+def _before_update(d: Definition, new: Obj, old: Obj, subresource: str, ctx: WriteContext) -> None:
+    strategy, res = d.strategy, d.resource
+    keep_system_fields(new, old)
+    found: list[FieldError]
+    if subresource:
+        prepare, validate = strategy.updates[subresource]
+        getattr(strategy, prepare)(new, old)
+    else:
+        strategy.prepare_update(new, old)
+    # /status never moves the generation; the others (resize, ephemeralcontainers) do when they change the spec
+    if strategy.has_generation and subresource != "status" and strategy.spec_changed(new, old):
+        new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
+    found = validate_object_meta_update(new["metadata"], old["metadata"])
+    if subresource:
+        found = [*found, *getattr(strategy, validate)(new, old)]
+    else:
+        found = [*found, *strategy.validate_update(new, old)]
+    if found:
+        raise errors.Invalid.of(res.group, res.kind, new["metadata"].get("name", ""), found)
+    if not subresource:
+        ctx.warnings.extend(strategy.warnings_update(new, old))
+    strategy.canonicalize(new)
+
+
+def _unchanged(old: Obj, new: Obj) -> bool:
+    """Whether storing would change nothing but times in managedFields: then there is no new revision and no event."""
+    if old == new:
+        return True
+    o, n = old["metadata"], new["metadata"]
+    ours, theirs = n.get("managedFields"), o.get("managedFields")
+    if ours == theirs or not ours or not theirs or len(ours) != len(theirs):
+        return False
+    if any({**a, "time": ""} != {**b, "time": ""} for a, b in zip(ours, theirs, strict=True)):
+        return False
+    return {**old, "metadata": {**o, "managedFields": ours}} == new
+
+
+def _finished_deleting(new: Obj, old: Obj) -> bool:
+    """The last finalizer of a dying object has gone with this write, and no grace is left (deleteWithoutFinalizers)."""
+    meta = new["metadata"]
+    if "deletionTimestamp" not in meta or meta.get("finalizers") or meta.get("deletionGracePeriodSeconds", 0):
+        return False
+    return not (isinstance(new.get("spec"), dict) and new["kind"] == "Namespace" and new["spec"].get("finalizers"))
+
+
+async def _delete_now(store: Store, d: Definition, record: Record, new: Obj, ctx: WriteContext) -> Outcome:
+    if ctx.dry_run:
+        new["metadata"]["resourceVersion"] = str(record.revision)
+        return Outcome(orjson.dumps(d.from_storage(new)), 200, new)
+    final = await store.storage.delete(record.key, encoder(new), expect=record.revision)
+    return Outcome(d.view(final), 200, new)

@@ -1,0 +1,161 @@
+"""Watch: the stream of changes of a collection, each event encoded once for all who want it in the same form (law 1).
+
+The hub hears every durable batch from storage and gives each event to the watchers of its collection. A watcher is a
+bounded queue of finished lines; whoever serves it takes all that is there at once, so that a slow reader costs one
+write for many events. A watcher that falls too far behind is ended, as kube-apiserver's cacher ends it: its client
+watches again from the last revision that it saw.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Hashable, Sequence
+
+import orjson
+
+from wherry.storage.api import Event, Record, Storage
+
+Match = Callable[[Record], bool]
+# (type, record) -> the bytes of one line of the stream
+Encode = Callable[[str, Record], bytes]
+
+MAX_QUEUED = 20_000  # events
+MAX_QUEUED_BYTES = 64 << 20
+
+
+def line(kind: str, data: bytes) -> bytes:
+    """One event in the wire form of meta/v1 WatchEvent, newline included."""
+    return b'{"type":"' + kind.encode() + b'","object":' + data + b"}\n"
+
+
+class Watcher:
+    """One reader. `take()` waits for lines and returns them joined; None when the watch has ended."""
+
+    __slots__ = ("_size", "_waiter", "closed", "encode", "form", "last", "match", "prefix", "queue")
+
+    def __init__(self, prefix: str, match: Match | None, encode: Encode, form: Hashable, last: int):
+        self.prefix = prefix
+        self.match = match
+        self.encode = encode
+        self.form = form  # watchers with equal forms share encoded events
+        self.last = last  # newest revision this watcher has been told of
+        self.queue: deque[bytes] = deque()
+        self.closed = False
+        self._size = 0
+        self._waiter: asyncio.Future[None] | None = None
+
+    def offer(self, data: bytes) -> None:
+        """Queue a line; ends the watch when the bound is reached."""
+        self.queue.append(data)
+        self._size += len(data)
+        if len(self.queue) > MAX_QUEUED or self._size > MAX_QUEUED_BYTES:
+            self.close()
+        elif self._waiter is not None:
+            self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+        self._waiter = None
+
+    def close(self) -> None:
+        """End after what is queued; idempotent."""
+        self.closed = True
+        self._wake()
+
+    async def take(self) -> bytes | None:
+        while not self.queue:
+            if self.closed:
+                return None
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+        data = self.queue[0] if len(self.queue) == 1 else b"".join(self.queue)
+        self.queue.clear()
+        self._size = 0
+        return data
+
+
+class WatchHub:
+    """All watchers of one storage."""
+
+    def __init__(self, storage: Storage):
+        self._storage = storage
+        self._watchers: dict[str, list[Watcher]] = {}
+        self._unsubscribe = storage.subscribe(self._on_events)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._watchers.values()))
+
+    def add(self, collection: str, watcher: Watcher, since: int | None) -> None:
+        """Start delivering; with `since`, everything after that revision first. Raises Compacted, FutureRevision."""
+        if since is not None:
+            for event in self._storage.events_since(since):
+                if event.key.startswith(collection):
+                    _deliver(event, watcher, {})
+        watcher.last = self._storage.revision
+        self._watchers.setdefault(collection, []).append(watcher)
+
+    def remove(self, collection: str, watcher: Watcher) -> None:
+        watcher.close()
+        found = self._watchers.get(collection)
+        if found is not None and watcher in found:
+            found.remove(watcher)
+            if not found:
+                del self._watchers[collection]
+
+    def close(self) -> None:
+        """End every watch, for shutdown."""
+        self._unsubscribe()
+        for watchers in self._watchers.values():
+            for watcher in watchers:
+                watcher.close()
+
+    def end_collection(self, prefix: str) -> None:
+        """End the watches below a prefix: their kind is no longer served."""
+        for collection in [c for c in self._watchers if c.startswith(prefix)]:
+            for watcher in self._watchers[collection]:
+                watcher.close()
+
+    def _on_events(self, events: Sequence[Event]) -> None:
+        for event in events:
+            watchers = self._watchers.get(collection_of(event.key))
+            if watchers:
+                encoded: dict[tuple[Hashable, str], bytes] = {}
+                for watcher in watchers:
+                    if not watcher.closed:
+                        _deliver(event, watcher, encoded)
+
+
+def collection_of(key: str) -> str:
+    """`/root/apps/deployments/` of `/root/apps/deployments/ns/name`."""
+    return key[: key.index("/", key.index("/", key.index("/", 1) + 1) + 1) + 1]
+
+
+def _deliver(event: Event, watcher: Watcher, encoded: dict[tuple[Hashable, str], bytes]) -> None:
+    if not event.key.startswith(watcher.prefix):
+        return
+    record, previous = event.record, event.previous
+    match = watcher.match
+    now = record is not None and (match is None or match(record))
+    before = previous is not None and (match is None or match(previous))
+    if now:
+        kind, shown = ("MODIFIED" if before else "ADDED"), record
+    elif before:
+        kind, shown = "DELETED", event.final if record is None else _left(previous, event.revision)
+    else:
+        return
+    assert shown is not None
+    key = (watcher.form, kind)
+    data = encoded.get(key)
+    if data is None:
+        data = encoded[key] = watcher.encode(kind, shown)
+    watcher.offer(data)
+
+
+def _left(previous: Record | None, revision: int) -> Record:
+    """An object that left a selector: as it was, at the revision of the change (TRAPS 19)."""
+    assert previous is not None
+    obj = orjson.loads(previous.value)
+    obj["metadata"]["resourceVersion"] = str(revision)
+    return Record(previous.key, orjson.dumps(obj), revision, previous.created)
