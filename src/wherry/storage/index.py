@@ -75,21 +75,33 @@ class Index:
 
     # --- writing ------------------------------------------------------------------------------------------------
 
-    def load(self, records: Iterable[Record], revision: int, oldest: int, events: Iterable[Event] = ()) -> None:
-        """Take over the state that a backend read from disk. `events` are those after `oldest`, in order."""
+    def load(self, current: dict[str, Record], revision: int, oldest: int, events: Iterable[Event] = ()) -> None:
+        """Take over the state that a backend read from disk. `events` are those after `oldest`, in order.
+
+        Neighbours mostly share a collection; asking that first keeps the opening of large storages short.
+        """
         self.revision, self.oldest = revision, oldest
-        ordered = sorted(records, key=lambda record: record.key)
-        self.current = {record.key: record for record in ordered}
+        self.current = current
         groups: dict[str, list[Record]] = {}
-        for record in ordered:
-            groups.setdefault(bucket_name(record.key), []).append(record)
+        name, group = "", groups.setdefault("", [])
+        for key in sorted(current):
+            if not name or not key.startswith(name):
+                name = bucket_name(key)
+                group = groups.setdefault(name, [])
+                name = name if name.count("/") == 4 else ""  # a short name may start keys of other collections
+            group.append(current[key])
         for name, group in groups.items():
-            bucket = self._bucket(name)
-            bucket.fill(group)
-            # What is older than the log counts as changed at its end; the log's own events follow below.
-            bucket.changed = oldest
+            if group:
+                bucket = self._bucket(name)
+                bucket.fill(group)
+                bucket.changed = oldest  # or before; the history's own events follow below
         for event in events:
-            self._remember(event, self._bucket(bucket_name(event.key)))
+            key = event.key
+            if not name or not key.startswith(name):
+                name = bucket_name(key)
+                bucket = self._bucket(name)
+                name = name if name.count("/") == 4 else ""
+            self._remember(event, bucket)
         self._ages.append((self._now(), revision))
 
     def apply(self, events: list[Event]) -> None:

@@ -13,18 +13,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import sqlite3
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from wherry.storage.api import Event, NewerFormat, Record, StorageError
 from wherry.storage.commit import Committer, Write
 from wherry.storage.folder import FolderLock
 from wherry.storage.index import Index, Keep
+
+_T = TypeVar("_T")
 
 FORMAT = 1
 FILE = "wherry.db"
@@ -65,7 +68,7 @@ class SqliteStorage(Committer):
         try:
             self._db = _Database(folder / FILE)
             try:
-                loaded = self._db.load()
+                loaded = _without_collector(self._db.load)
             except BaseException:
                 self._db.close()
                 raise
@@ -73,7 +76,7 @@ class SqliteStorage(Committer):
             self._lock.release()
             raise
         index = Index(keep)
-        index.load(loaded.records.values(), loaded.revision, loaded.oldest, loaded.events)
+        _without_collector(lambda: index.load(loaded.records, loaded.revision, loaded.oldest, loaded.events))
         index.on_trimmed = self._bury
         super().__init__(index)
         self._dead = loaded.dead  # rows that nothing needs any more
@@ -253,6 +256,17 @@ class _Database:
     def close(self) -> None:
         with contextlib.suppress(sqlite3.Error):  # the last checkpoint failed; the write-ahead log still has it all
             self._connection.close()
+
+
+def _without_collector(work: Callable[[], _T]) -> _T:
+    """Thousands of objects that all stay would make the garbage collector walk them again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        return work()
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _unreadable(path: Path, error: sqlite3.Error) -> StorageError:
