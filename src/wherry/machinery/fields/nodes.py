@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from wherry.machinery.fields import zero
+
 Schema = dict[str, Any]
 Resolve = Callable[[str], Schema]
 
@@ -164,7 +166,7 @@ class _Library:
     def by_name(self, name: str) -> Node:
         node = self.named.get(name)
         if node is None:
-            node = self.named[name] = self.build(self.resolve(name), False)
+            node = self.named[name] = self.build(self.resolve(name), False, name)
         return node
 
     def reference(self, schema: Schema, preserve: bool) -> Callable[[], Node]:
@@ -183,21 +185,21 @@ class _Library:
             return Node(node.scalar, node.list, node.map.with_relation(atomic))
         return node
 
-    def build(self, schema: Schema, preserve: bool) -> Node:
+    def build(self, schema: Schema, preserve: bool, type_name: str = "") -> Node:
         preserve = preserve or schema.get("x-kubernetes-preserve-unknown-fields") is True
         name = _ref(schema)
         if name:
             return self.by_name(name)
         kind = schema.get("type", "")
         if kind == "object":
-            return Node(map_=self.object(schema, preserve))
+            return Node(map_=self.object(schema, preserve, type_name))
         if kind == "array":
             return Node(list_=self.array(schema, preserve))
         if kind == "":
             return Node(UNTYPED, self.array(schema, preserve), self.object(schema, preserve))
         return Node(_scalar(kind, schema.get("format", "")))
 
-    def object(self, schema: Schema, preserve: bool) -> MapType:
+    def object(self, schema: Schema, preserve: bool, type_name: str = "") -> MapType:
         properties: dict[str, Schema] = schema.get("properties") or {}
         fields = {name: self.reference(field, preserve) for name, field in properties.items()}
         defaults = {name: field["default"] for name, field in properties.items() if "default" in field}
@@ -205,7 +207,9 @@ class _Library:
         if self.builtin:
             required.update(schema.get("required", ()))
             required.update(name for name, field in properties.items() if _is_value_struct(field))
+            required.update(zero.SHOWN.get(type_name, ()))
             required.intersection_update(properties)
+            required.difference_update(zero.OMITTED.get(type_name, ()))
         atomic = schema.get("x-kubernetes-map-type") == "atomic"
         return MapType(atomic, fields, self.unknown(schema, preserve, properties), defaults, frozenset(required))
 

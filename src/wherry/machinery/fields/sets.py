@@ -3,8 +3,8 @@
 A field set *is* its FieldsV1 document: `{"f:spec": {"f:replicas": {}, "f:ports": {".": {}, ...}}}`. An element that
 maps to an empty object is a member; one that maps to a non-empty object has children, and is itself a member only when
 the object has `"."`. So ownership needs no decoding on the way in and no encoding on the way out. The root is never a
-member. Elements are `f:<field>`, `k:<keys as JSON>`, `v:<value as JSON>` and `i:<index>`, spelled canonically, so that equal
-elements are equal strings.
+member. Elements are `f:<field>`, `k:<keys as JSON>`, `v:<value as JSON>` and `i:<index>`, spelled canonically, so that
+equal elements are equal strings.
 
 Mirrors fieldpath.Set of sigs.k8s.io/structured-merge-diff and its serialization. All functions are pure; results share
 subtrees with their arguments, so no field set may be changed once it has left the function that made it.
