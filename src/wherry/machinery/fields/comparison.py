@@ -23,7 +23,8 @@ class Comparison(NamedTuple):
 def compare(old: Any, new: Any, node: Node) -> Comparison:
     """Both objects in canonical JSON; pass `node.map.zero` (or the bare kind) for one that does not exist."""
     out = _Differences()
-    _compare(node, old, new, out)
+    if not equal(old, new):
+        _compare(node, old, new, out)
     return Comparison(*(_root(fields) for fields in (out.added, out.modified, out.removed)))
 
 
@@ -61,8 +62,6 @@ def _with_self(node: FieldSet | None) -> FieldSet:
 
 def _compare(node: Node, old: Any, new: Any, out: _Differences) -> None:
     """Fill `out` for one path; at least one side is there."""
-    if old is new:
-        return
     left, right = atom(node, old), atom(node, new)
     leaf = False
     if new is ABSENT:
@@ -97,7 +96,7 @@ def _map(type_: MapType, old: Any, new: Any, out: _Differences) -> bool:
         return True
     for key, value in right.items():
         before = left.get(key, ABSENT)
-        if before is not value:
+        if not equal(before, value):
             _member(type_, key, before, value, out)
     for key, value in left.items():
         if key not in right:
@@ -174,6 +173,8 @@ def _items(type_: ListType, element: str, old: list[Any], new: list[Any], out: _
     """Items of one key. More than one (which validation would refuse) are one leaf together."""
     inner = _Differences()
     if len(old) <= 1 and len(new) <= 1:
+        if old and new and equal(old[0], new[0]):
+            return
         _compare(type_.element, old[0] if old else ABSENT, new[0] if new else ABSENT, inner)
     elif len(old) >= 2 and len(new) >= 2:
         if not equal(old, new):

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
+
 from wherry.machinery.fields.nodes import ListType, Node
 from wherry.machinery.fields.sets import key_element, value_element
 
 ABSENT: Any = type("Absent", (), {"__repr__": lambda self: "ABSENT"})()
 _SCALARS = (str, int, float, bool)
+_SORTED = orjson.OPT_SORT_KEYS
 
 
 class TypedError(ValueError):
@@ -25,13 +28,14 @@ class TypedError(ValueError):
 
 def atom(node: Node, value: Any) -> str:
     """Which of the types of a node a value takes: map, scalar, list, or `all` when the value does not tell."""
-    if isinstance(value, dict):
+    kind = type(value)
+    if kind is dict:
         if node.map is not None:
             return "map"
-    elif isinstance(value, list):
+    elif kind is list:
         if node.list is not None:
             return "list"
-    elif isinstance(value, _SCALARS) and node.scalar:
+    elif node.scalar and kind in _SCALARS:
         return "scalar"
     if node.map is not None:
         return "map" if not node.scalar and node.list is None else "all"
@@ -73,12 +77,17 @@ def equal(left: Any, right: Any) -> bool:
     """Equality of values: 1 is 1.0 but not true."""
     if left is right:
         return True
-    if isinstance(left, bool) or isinstance(right, bool):
-        return type(left) is type(right) and bool(left == right)
+    kind = type(left)
+    if kind is not type(right):
+        return {kind, type(right)} == {int, float} and bool(left == right)
+    if left != right:
+        return False
+    if kind is dict or kind is list:  # Python holds True and 1 equal, so what it calls equal is looked at again
+        return orjson.dumps(left, option=_SORTED) == orjson.dumps(right, option=_SORTED) or _equal_inside(left, right)
+    return True
+
+
+def _equal_inside(left: Any, right: Any) -> bool:
     if isinstance(left, dict):
-        if not isinstance(right, dict) or len(left) != len(right):
-            return False
-        return all(key in right and equal(value, right[key]) for key, value in left.items())
-    if isinstance(left, list):
-        return isinstance(right, list) and len(left) == len(right) and all(map(equal, left, right))
-    return bool(left == right)
+        return all(equal(value, right[key]) for key, value in left.items())
+    return all(map(equal, left, right))
