@@ -19,7 +19,11 @@ Obj = dict[str, Any]
 
 
 class CoerceError(ValueError):
-    """An embedded resource that cannot be decoded; the text is a field error's."""
+    """An embedded resource that cannot be decoded; the text is that of its field error."""
+
+    def __init__(self, field_error: FieldError):
+        super().__init__(str(field_error))
+        self.field_error = field_error
 
 
 def has_embedded(node: Node) -> bool:
@@ -52,7 +56,7 @@ def _coerce_member(value: Obj, name: str, path: str, drop_invalid: bool) -> list
     if name in ("apiVersion", "kind"):
         if not isinstance(value[name], str):
             if not drop_invalid:
-                raise CoerceError(str(invalid_value(child_path(path, name), value[name], "must be a string")))
+                raise CoerceError(invalid_value(child_path(path, name), value[name], "must be a string"))
             del value[name]
     elif name == "metadata":
         try:
@@ -60,7 +64,7 @@ def _coerce_member(value: Obj, name: str, path: str, drop_invalid: bool) -> list
         except MetaError as error:
             if drop_invalid:
                 return []
-            raise CoerceError(str(invalid_value(child_path(path, name), value[name], str(error)))) from None
+            raise CoerceError(invalid_value(child_path(path, name), value[name], str(error))) from None
         value[name] = meta
         return [join(child_path(path, name), field) for field in unknown]
     return []

@@ -12,11 +12,10 @@ from datetime import date as _calendar
 
 Check = Callable[[str], bool]
 
-_NAMES = frozenset(
-    ("bsonobjectid", "uri", "email", "hostname", "ipv4", "ipv6", "cidr", "mac", "uuid", "uuid3", "uuid4", "uuid5")
-    + ("isbn", "isbn10", "isbn13", "creditcard", "ssn", "hexcolor", "rgbcolor", "byte", "password")
-    + ("date", "duration", "datetime", "k8sshortname", "k8slongname")
-)
+_NETWORK = ("uri", "email", "hostname", "ipv4", "ipv6", "cidr", "mac")
+_IDS = ("bsonobjectid", "uuid", "uuid3", "uuid4", "uuid5", "isbn", "isbn10", "isbn13", "creditcard", "ssn")
+_OTHERS = ("hexcolor", "rgbcolor", "byte", "password", "date", "duration", "datetime", "k8sshortname", "k8slongname")
+_NAMES = frozenset((*_NETWORK, *_IDS, *_OTHERS))
 
 
 def normalize(name: str) -> str:

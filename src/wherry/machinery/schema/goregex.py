@@ -26,9 +26,13 @@ _POSIX = {
 }
 
 
+class PatternError(ValueError):
+    """A pattern that does not compile; the text is Go's."""
+
+
 @lru_cache(maxsize=4096)
 def compile_go(pattern: str) -> re.Pattern[str]:
-    """The pattern for `search`; raises re.error when it does not compile."""
+    """The pattern for `search`. Raises PatternError."""
     out: list[str] = []
     i, in_class, size = 0, False, len(pattern)
     while i < size:
@@ -63,4 +67,7 @@ def compile_go(pattern: str) -> re.Pattern[str]:
         else:
             out.append(char)
         i += 1
-    return re.compile("".join(out), re.ASCII)
+    try:
+        return re.compile("".join(out), re.ASCII)
+    except re.error as error:
+        raise PatternError(f"error parsing regexp: {error}") from None
