@@ -65,21 +65,22 @@ class ApiApp:
         except StatusError as error:
             await send_response(refusal(error, close=True), scope["method"], send)
             return
-        await self._answer(request, receive, send)
+        response = await self.respond(request)
+        if isinstance(response.body, AsyncIterator):
+            await _send_stream(response, response.body, request.method, receive, send)
+        else:
+            await send_response(response, request.method, send)
 
-    async def _answer(self, request: Request, receive: Receive, send: Send) -> None:
+    async def respond(self, request: Request) -> Response:
+        """The answer to a complete request, refusals included; all that is left to do is to send it."""
         counted = not is_long_running(request.path, request.query)
         if counted and not self.in_flight.enter(request.method):
-            await send_response(refusal(busy()), request.method, send)
-            return
+            return refusal(busy())
         try:
             response = await self.handle(request)
-            body = response.body
-            if isinstance(body, AsyncIterator):
-                await _send_stream(response, body, request.method, receive, send)
-            else:
-                response = await compress(request, response, self.limits)
-                await send_response(response, request.method, send)
+            if isinstance(response.body, AsyncIterator):
+                return response
+            return await compress(request, response, self.limits)
         finally:
             if counted:
                 self.in_flight.leave(request.method)
@@ -273,12 +274,12 @@ def pieces(body: bytes | Sequence[bytes]) -> list[bytes]:
 async def _send_stream(
     response: Response, stream: AsyncIterator[bytes], method: str, receive: Receive, send: Send
 ) -> None:
-    """An answer that lasts: the head at once, each part as it comes, the end when the stream ends or the client goes."""
+    """An answer that lasts: the head at once, each part as it comes, until the stream ends or the client goes."""
     await send({"type": "http.response.start", "status": response.status, "headers": encode_headers(response.headers)})
     # An empty first part makes servers flush the head: clients wait for it before they believe that they watch.
     await send({"type": "http.response.body", "body": b"", "more_body": method != "HEAD"})
     if method == "HEAD":
-        await _close(stream)
+        await close_stream(stream)
         return
     pump = asyncio.ensure_future(_pump(stream, send))
     gone = asyncio.ensure_future(_disconnection(receive)())
@@ -291,7 +292,7 @@ async def _send_stream(
         for task in (pump, gone):
             task.cancel()
         await asyncio.wait((pump, gone))
-        await _close(stream)
+        await close_stream(stream)
 
 
 async def _pump(stream: AsyncIterator[bytes], send: Send) -> None:
@@ -303,7 +304,8 @@ async def _pump(stream: AsyncIterator[bytes], send: Send) -> None:
         log.exception("a stream failed")
 
 
-async def _close(stream: AsyncIterator[bytes]) -> None:
+async def close_stream(stream: AsyncIterator[bytes]) -> None:
+    """Let a stream give back what it holds, whether or not it ever ran."""
     close = getattr(stream, "aclose", None)
     if close is not None:
         with contextlib.suppress(Exception):

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 class Request:
     """One API request.
 
-    `path` is percent-decoded, `raw_path` as sent; `query` is the raw query string. Header names are lower case; repeated
-    headers keep their order. `user` is set for in-process callers that are trusted to say who they are (an
+    `path` is percent-decoded, `raw_path` as sent; `query` is the raw query string. Header names are lower case;
+    repeated headers keep their order. `user` is set for in-process callers that are trusted to say who they are (an
     `access.User`); for HTTP it is None and the access chain finds out. `disconnected` waits until the client has gone.
     """
 

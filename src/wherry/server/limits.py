@@ -26,6 +26,8 @@ class Limits:
     header_bytes: int = 64 * 1024  # request line and headers together
     header_seconds: float = 30.0  # for the request's head to arrive, TLS included
     idle_seconds: float = 180.0  # between two requests of a connection
+    stalled_seconds: float = 60.0  # a client that does not read what it asked for
+    close_seconds: float = 2.0  # for a closing connection to take the last answer
     gzip_bytes: int = 128 * 1024  # bodies above are compressed for clients that accept it
     gzip_level: int = 1
 
