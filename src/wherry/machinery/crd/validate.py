@@ -20,7 +20,7 @@ from wherry.machinery.crd.internal import Spec, Version, to_internal
 from wherry.machinery.crd.names import check_approval, check_names
 from wherry.machinery.crd.schema_rules import TYPES, SchemaRules, check_map_keys, has_non_atomic_set
 from wherry.machinery.crd.structural_rules import check_structural, unsupported
-from wherry.machinery.crd.versions import check_columns, check_deprecation, check_selectable, check_subresources
+from wherry.machinery.crd.version_rules import check_columns, check_deprecation, check_selectable, check_subresources
 from wherry.machinery.crd.walk import has, walk
 from wherry.machinery.schema.names import dns1035_label, dns1123_subdomain
 

@@ -75,7 +75,7 @@ class Node:
         self.required: list[str] = list(get("required") or ())
         self.enum: list[Any] = list(get("enum") or ())
         self.default: Any = get("default")
-        self.properties: dict[str, Node] = {k: Node(v) for k, v in (get("properties") or {}).items()}
+        self.properties: dict[str, Node] = {k: Node(v or {}) for k, v in (get("properties") or {}).items()}
         self.has_additional, self.additional = _additional(get("additionalProperties"))
         items = get("items")
         self.items: Node | None = Node(items) if isinstance(items, dict) else None
@@ -112,18 +112,19 @@ def _types(props: Json) -> tuple[str, ...]:
     return (name,) if name else ()
 
 
+def unrecognized_format(kind: str, name: str) -> bool:
+    """Whether a format means nothing for a type (GetUnrecognizedFormats)."""
+    if kind in ("", "string"):
+        return not is_supported(name)
+    if kind == "integer":
+        return name not in ("int32", "int64")
+    return kind != "number" or name not in ("float", "double")
+
+
 def _format(types: tuple[str, ...], name: str) -> str:
     """The format that is enforced; those unknown for the type are ignored (StripUnsupportedFormatsPostProcess)."""
-    if not name:
-        return ""
     kind = types[0] if len(types) == 1 else ""
-    if kind in ("", "string"):
-        return name if is_supported(name) else ""
-    if kind == "integer":
-        return name if name in ("int32", "int64") else ""
-    if kind == "number":
-        return name if name in ("float", "double") else ""
-    return ""
+    return "" if not name or unrecognized_format(kind, name) else name
 
 
 def _additional(value: Any) -> tuple[bool, Node | None]:

@@ -1,0 +1,76 @@
+"""The strategy of customresourcedefinitions (k8s.io/apiextensions-apiserver/pkg/registry/customresourcedefinition)."""
+
+from __future__ import annotations
+
+from wherry.errors import FieldError, go_quote
+from wherry.machinery.builtin.strategy import Strategy
+from wherry.machinery.crd.cel_hooks import NO_CEL, CelHooks
+from wherry.machinery.crd.conditions import terminating
+from wherry.machinery.crd.defaults import empty_status, set_defaults
+from wherry.machinery.crd.internal import to_internal
+from wherry.machinery.crd.validate import validate_create, validate_status_update, validate_update
+from wherry.machinery.crd.walk import walk
+from wherry.machinery.kinds import Obj
+from wherry.machinery.schema.node import unrecognized_format
+
+
+class CustomResourceDefinitionStrategy(Strategy):
+    """`cel` compiles validation rules; another room sets it on the class when it is there."""
+
+    unconditional_update = False
+    has_generation = True
+    cel: CelHooks = NO_CEL
+
+    def default(self, obj: Obj) -> None:
+        set_defaults(obj)
+
+    def prepare_create(self, obj: Obj) -> None:
+        obj["status"] = empty_status()
+        _store_version(obj)
+
+    def prepare_update(self, new: Obj, old: Obj) -> None:
+        old_status = old.get("status")
+        new["status"] = {**old_status} if old_status is not None else empty_status()
+        _store_version(new)
+
+    def validate_create(self, obj: Obj) -> list[FieldError]:
+        return validate_create(obj, self.cel)
+
+    def validate_update(self, new: Obj, old: Obj) -> list[FieldError]:
+        return validate_update(new, old, self.cel)
+
+    def warnings_create(self, obj: Obj) -> list[str]:
+        return [_warning(name) for name in _unrecognized(obj)]
+
+    def warnings_update(self, new: Obj, old: Obj) -> list[str]:
+        before = set(_unrecognized(old))
+        return [_warning(name) for name in _unrecognized(new) if name not in before]
+
+    def validate_status_update(self, new: Obj, old: Obj) -> list[FieldError]:
+        return validate_status_update(new)
+
+    def mark_deleting(self, obj: Obj, now: str) -> None:
+        obj["status"] = terminating(obj.get("status") or empty_status(), now)
+
+
+def _store_version(crd: Obj) -> None:
+    """The storage version joins those in which objects may be stored."""
+    versions = (crd.get("spec") or {}).get("versions") or ()
+    name = next((v.get("name") or "" for v in versions if v.get("storage")), None)
+    stored = crd["status"].get("storedVersions") or []
+    if name is not None and name not in stored:
+        crd["status"]["storedVersions"] = [*stored, name]
+
+
+def _warning(name: str) -> str:
+    return f"unrecognized format {go_quote(name)}"
+
+
+def _unrecognized(crd: Obj) -> list[str]:
+    """Formats that are not enforced, one entry for each place (getUnrecognizedFormatsInCRD)."""
+    return [
+        node["format"]
+        for schema in to_internal(crd).schemas()
+        for node in walk(schema)
+        if node.get("format") and unrecognized_format(node.get("type") or "", node["format"])
+    ]
