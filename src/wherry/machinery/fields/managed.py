@@ -163,10 +163,13 @@ def reconciled(managed: Managed, live: Obj, node: Node, version: str, convert: C
     out: Managed = {}
     for manager, owned in managed.items():
         type_ = node
-        if owned.api_version != version and convert is not None:
-            converted = convert(live, owned.api_version)
+        if owned.api_version != version:
+            converted = convert(live, owned.api_version) if convert is not None else (live, None)
             if converted is None:
                 continue  # a version that is served no more
+            if converted[1] is None:
+                out[manager] = owned
+                continue
             type_ = converted[1]
         fields = reconcile(owned.fields, type_)
         out[manager] = owned if fields is owned.fields else owned._replace(fields=fields)

@@ -81,10 +81,10 @@ def _value_order(value: Any) -> tuple[Any, ...]:
 
 def path_text(path: Path) -> str:
     """A path as errors print it: `.spec.containers[name="a"].image`."""
-    return "".join(map(_element_text, path))
+    return "".join(map(element_text, path))
 
 
-def _element_text(element: str) -> str:
+def element_text(element: str) -> str:
     from wherry.errors import go_quote
     from wherry.machinery.patch.refusals import go_format
 

@@ -63,7 +63,7 @@ def go_format(value: Any) -> str:
 
 
 def go_float(value: float) -> str:
-    """As Go's %v prints a float64: shortest form, exponent when below -4 or from 21 on."""
+    """As Go's %v prints a float64: shortest form, with an exponent when that is below -4 not within -4..5."""
     text = repr(value)
     mantissa, _, exponent = text.partition("e")
     sign = "-" if mantissa.startswith("-") else ""
@@ -77,7 +77,7 @@ def go_float(value: float) -> str:
         point = len(whole)
     point += int(exponent or 0)
     digits = digits.rstrip("0") or "0"
-    if not -4 < point <= 21:
+    if not -4 < point <= 6:
         power = point - 1
         head = digits[0] + ("." + digits[1:] if len(digits) > 1 else "")
         return f"{sign}{head}e{'-' if power < 0 else '+'}{abs(power):02d}"
