@@ -6,12 +6,11 @@ import asyncio
 import os
 import sqlite3
 import stat
-import subprocess
-import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from storage_crash import check_after_crash, crash
 
 from wherry.storage import sqlite as module
 from wherry.storage.api import Compacted, DataFolderInUse, NewerFormat, Record, RevisionConflict, StorageError
@@ -19,7 +18,6 @@ from wherry.storage.index import Keep
 from wherry.storage.sqlite import SqliteStorage
 
 MAPS = "/root/core/configmaps/"
-WRITER = Path(__file__).with_name("crash_writer.py")
 
 
 def value(text: str) -> Callable[[int], bytes]:
@@ -289,41 +287,6 @@ def test_a_chain_of_dependent_writes(tmp_path: Path) -> None:
         await storage.close()
 
     run(work())
-
-
-def crash(folder: Path, after_lines: int) -> list[tuple[str, str, int]]:
-    """Run the writer in a process of its own, kill it after it has acknowledged some writes; return all of them."""
-    child = subprocess.Popen([sys.executable, str(WRITER), str(folder)], stdout=subprocess.PIPE, text=True)
-    assert child.stdout is not None
-    acknowledged: list[str] = []
-    for line in child.stdout:
-        acknowledged.append(line)
-        if len(acknowledged) == after_lines:
-            child.kill()
-    child.wait(20)
-    complete = [line.split() for line in acknowledged if line.endswith("\n")]
-    return [(verb, key, int(revision)) for verb, key, revision in complete]
-
-
-def check_after_crash(folder: Path, acknowledged: list[tuple[str, str, int]]) -> None:
-    storage = SqliteStorage(folder)
-    try:
-        newest = {key: (verb, revision) for verb, key, revision in sorted(acknowledged, key=lambda line: line[2])}
-        assert storage.revision >= max(revision for _, revision in newest.values())
-        for key, (verb, revision) in newest.items():
-            record = storage.get(key)
-            # A write that was durable but not acknowledged yet may have followed.
-            followed = any(e.revision > revision and e.key == key for e in storage.events_since(storage.oldest))
-            if verb == "put" and not followed:
-                assert record is not None, (key, revision)
-                assert record.revision == revision
-                assert record.value.startswith(f"{key} {revision} ".encode())
-            elif not followed:
-                assert record is None, (key, revision)
-        events = storage.events_since(storage.oldest)
-        assert [e.revision for e in events] == sorted({e.revision for e in events})
-    finally:
-        asyncio.run(storage.close())
 
 
 @pytest.mark.parametrize("after_lines", [1, 37, 400])
