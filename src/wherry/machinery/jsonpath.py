@@ -1,7 +1,8 @@
 """JSONPath as printer columns, selectable fields and scale paths of custom resources use it.
 
-Follows k8s.io/client-go/util/jsonpath (not the RFC): `.a.b`, `['a']`, `[0]`, `[1:3]`, `[*]`, `..`, unions, filters such as
-`[?(@.type=="Ready")]`. A path is parsed once by `compile_path` and then applied to objects. `range` is not for paths.
+Follows k8s.io/client-go/util/jsonpath (not the RFC): `.a.b`, `['a']`, `[0]`, `[1:3]`, `[*]`, `..`, unions, and filters
+such as `[?(@.type=="Ready")]`. A path is parsed once by `compile_path` and then applied to objects. Loops (`range`) are
+for templates and are refused.
 """
 
 from __future__ import annotations

@@ -11,9 +11,9 @@ import binascii
 from typing import Any
 
 from wherry.errors import FieldError, forbidden, invalid, not_supported, required
+from wherry.machinery.builtin.common.names import dns1035_label, dns1123_subdomain
 from wherry.machinery.crd.fields import invalid_value
 from wherry.machinery.crd.internal import Conversion
-from wherry.machinery.schema.names import dns1035_label, dns1123_subdomain
 
 Obj = dict[str, Any]
 _ACCEPTED = ("v1", "v1beta1")

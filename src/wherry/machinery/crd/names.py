@@ -9,8 +9,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from wherry.errors import FieldError, invalid, required
+from wherry.machinery.builtin.common.names import dns1035_label
 from wherry.machinery.schema.formats_rare import is_uri
-from wherry.machinery.schema.names import dns1035_label
 
 Obj = dict[str, Any]
 APPROVAL = "api-approved.kubernetes.io"

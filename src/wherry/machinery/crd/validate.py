@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wherry.errors import FieldError, forbidden, invalid, not_supported, required
+from wherry.machinery.builtin.common.names import dns1035_label, dns1123_subdomain
 from wherry.machinery.crd.cel_hooks import NO_CEL, CelHooks, RuleScope
 from wherry.machinery.crd.conversion import check_ca_bundle, check_conversion, recognized
 from wherry.machinery.crd.default_rules import DefaultRules
@@ -22,7 +23,6 @@ from wherry.machinery.crd.schema_rules import TYPES, SchemaRules, check_map_keys
 from wherry.machinery.crd.structural_rules import check_structural, unsupported
 from wherry.machinery.crd.version_rules import check_columns, check_deprecation, check_selectable, check_subresources
 from wherry.machinery.crd.walk import has, walk
-from wherry.machinery.schema.names import dns1035_label, dns1123_subdomain
 
 Obj = dict[str, Any]
 _AT_ROOT = (

@@ -11,7 +11,7 @@ from typing import Any
 
 from wherry.machinery.schema.node import Node
 
-Filler = Callable[[Any], None]  # mutates an object or a list
+Filler = Callable[[Any], bool]  # mutates an object or a list; whether anything changed
 
 
 def copy_json(value: Any) -> Any:
@@ -40,11 +40,10 @@ def compile_default(node: Node, *, nulls: bool = True) -> Filler | None:
     fill_object = _object_filler(node, nulls)
     fill_list = _list_filler(node.items, nulls) if node.items is not None else None
 
-    def fill(value: Any) -> None:
+    def fill(value: Any) -> bool:
         if type(value) is dict:
-            fill_object(value)
-        elif fill_list is not None and type(value) is list:
-            fill_list(value)
+            return fill_object(value)
+        return fill_list is not None and type(value) is list and fill_list(value)
 
     return fill
 
@@ -54,13 +53,16 @@ def _list_filler(items: Node, nulls: bool) -> Filler:
     default = completed_default(items)
     replace = not items.nullable and default is not None
 
-    def fill(value: list[Any]) -> None:
+    def fill(value: list[Any]) -> bool:
+        changed = False
         for index, item in enumerate(value):
             if item is None:
                 if replace:
                     value[index] = copy_json(default)
-            elif inner is not None and (type(item) is dict or type(item) is list):
-                inner(item)
+                    changed = True
+            elif inner is not None and (type(item) is dict or type(item) is list) and inner(item):
+                changed = True
+        return changed
 
     return fill
 
@@ -81,37 +83,45 @@ def _object_filler(node: Node, nulls: bool) -> Filler:
     extra_default = completed_default(extra) if extra is not None else None
     extra_nullable = extra is None or extra.nullable
 
-    def fix_null(value: dict[str, Any], name: str) -> None:
+    def fix_null(value: dict[str, Any], name: str) -> bool:
         if name in named:
-            if name not in keep_null and (nulls or name in defaulted):
-                del value[name]  # a default, if there is one, is put back below
-        elif not extra_nullable:
-            if extra_default is not None:
-                value[name] = copy_json(extra_default)
-            elif nulls:
-                del value[name]
+            if name in keep_null or not (nulls or name in defaulted):
+                return False
+            del value[name]  # a default, if there is one, is put back below
+            return True
+        if extra_nullable:
+            return False
+        if extra_default is not None:
+            value[name] = copy_json(extra_default)
+        elif nulls:
+            del value[name]
+        return nulls or extra_default is not None
 
     defaulted = frozenset(name for name, _ in scalars + containers)
 
-    def fill(value: dict[str, Any]) -> None:
+    def fill(value: dict[str, Any]) -> bool:
+        changed = False
         empty: list[str] | None = None
         for name, item in value.items():
             if item is None:
                 empty = [name] if empty is None else [*empty, name]
             elif type(item) is dict or type(item) is list:
                 fill_child = lookup(name)
-                if fill_child is not None:
-                    fill_child(item)
-                elif extra_fill is not None and name not in named:
-                    extra_fill(item)
+                if fill_child is None and name not in named:
+                    fill_child = extra_fill
+                if fill_child is not None and fill_child(item):
+                    changed = True
         if empty is not None:
             for name in empty:
-                fix_null(value, name)
+                changed = fix_null(value, name) or changed
         for name, default in scalars:
             if name not in value:
                 value[name] = default
+                changed = True
         for name, default in containers:
             if name not in value:
                 value[name] = copy_json(default)
+                changed = True
+        return changed
 
     return fill

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from wherry.errors import FieldError, required
-from wherry.machinery.schema.gotext import go_json, invalid_value
+from wherry.machinery.schema.gotext import invalid_value
 from wherry.machinery.schema.listtype import child_path
 from wherry.machinery.schema.node import Node
 from wherry.machinery.schema.objectmeta import MetaError, coerce_object_meta
@@ -114,7 +114,7 @@ def _check_api_version(value: Any, path: str) -> list[FieldError]:
 
 
 def _check_kind(value: Any, path: str) -> list[FieldError]:
-    from wherry.machinery.schema.names import dns1035_label
+    from wherry.machinery.builtin.common.names import dns1035_label
 
     if not isinstance(value, str):
         return [invalid_value(path, value, "must be a string")]
@@ -126,8 +126,13 @@ def _check_kind(value: Any, path: str) -> list[FieldError]:
 
 
 def _check_metadata(value: Any, path: str) -> list[FieldError]:
+    from wherry.machinery.builtin.common.meta import validate_object_meta
+    from wherry.machinery.builtin.common.names import name_is_path_segment
+
     try:
-        coerce_object_meta(value)
+        meta, _ = coerce_object_meta(value)
     except MetaError as error:
-        return [FieldError(path, "FieldValueInvalid", f"Invalid value: {go_json(value)}: {error}")]
-    return []
+        return [invalid_value(path, value, str(error))]
+    if not meta.get("name"):
+        meta["name"] = "fakename"  # an embedded resource needs no name
+    return list(validate_object_meta(meta, bool(meta.get("namespace")), name_is_path_segment, path))

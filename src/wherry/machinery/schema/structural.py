@@ -40,10 +40,9 @@ class Structural:
         paths = self._prune(obj)
         return sorted(paths) if paths else []
 
-    def default(self, obj: Obj) -> None:
-        """Set defaults and settle nulls in place."""
-        if self._fill is not None:
-            self._fill(obj)
+    def default(self, obj: Obj) -> bool:
+        """Set defaults and settle nulls in place; whether anything changed."""
+        return self._fill is not None and self._fill(obj)
 
     def coerce_embedded(self, obj: Obj, *, drop_invalid: bool = False) -> list[str]:
         """Bring metadata of embedded resources to canonical form; unknown paths. Raises BadRequest texts as ValueError.
@@ -52,11 +51,14 @@ class Structural:
         """
         return coerce_embedded(self.node, obj, drop_invalid=drop_invalid) if self._embedded else []
 
-    def validate_schema(self, value: Any, old: Any = None, *, prefix: str = "") -> list[FieldError]:
-        """The value validation alone; with `old`, what did not change is not complained about."""
+    def validate_schema(
+        self, value: Any, old: Any = None, *, prefix: str = "", ratchet: Correlated | None = None
+    ) -> list[FieldError]:
+        """The value validation alone; with `old` (or `ratchet`), what did not change is not complained about."""
         if self._check(value):
             return []
-        ratchet = Correlated(value, old, self.node) if old is not None else None
+        if old is not None:
+            ratchet = Correlated(value, old, self.node)
         return field_errors(validate_value(self.node, value, "", ratchet), prefix)
 
     def validate_embedded(self, obj: Obj) -> list[FieldError]:
