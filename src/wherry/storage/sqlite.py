@@ -192,6 +192,7 @@ class _Database:
         current: dict[str, Record] = {}
         events: list[Event] = []
         dead: list[int] = []
+        last = 0
         try:
             oldest, revision = self._meta("oldest"), self._meta("revision")
             rows = self._connection.execute("SELECT revision, created, key, value FROM log ORDER BY revision")
@@ -211,10 +212,10 @@ class _Database:
                         dead.append(previous.revision)
                     if not created:
                         dead.append(number)
-                revision = max(revision, number)
+                last = number
         except sqlite3.DatabaseError as error:
             raise _unreadable(self.path, error) from error
-        return _Loaded(current, events, dead, revision, oldest)
+        return _Loaded(current, events, dead, max(revision, last), oldest)
 
     def write(self, job: _Job) -> None:
         """One transaction, durable when this returns; on failure nothing of it stays."""
