@@ -16,6 +16,15 @@ class _Fault(Exception):
 
 def object_problem(raw: bytes) -> str:
     """Why `raw` does not decode into a map, or an empty string (json.Unmarshal into map[string]interface{})."""
+    return _problem(raw, "{", "map[string]interface {}")
+
+
+def array_problem(raw: bytes, into: str = "[]v1.Taint") -> str:
+    """The same for a list."""
+    return _problem(raw, "[", into)
+
+
+def _problem(raw: bytes, wanted: str, into: str) -> str:
     text = raw.decode("utf-8", "replace")
     try:
         end = _value(text, _skip(text, 0))
@@ -25,10 +34,10 @@ def object_problem(raw: bytes) -> str:
     except _Fault as fault:
         return str(fault)
     first = text.lstrip(_SPACE)[0]
-    if first in "{n":  # null decodes into any map
+    if first in (wanted, "n"):  # null decodes into any of them
         return ""
-    kind = {"[": "array", '"': "string", "t": "bool", "f": "bool"}.get(first, "number")
-    return f"json: cannot unmarshal {kind} into Go value of type map[string]interface {{}}"
+    kind = {"{": "object", "[": "array", '"': "string", "t": "bool", "f": "bool"}.get(first, "number")
+    return f"json: cannot unmarshal {kind} into Go value of type {into}"
 
 
 def _quote(char: str) -> str:
