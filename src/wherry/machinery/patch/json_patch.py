@@ -123,6 +123,15 @@ class _Work:
         self.mine[id(copy)] = copy
         return copy
 
+    def touched(self, value: Any) -> Any:
+        """A copy of our own down to the leaves: upstream parses all that it compares, and so prints it sorted."""
+        if not isinstance(value, dict | list):
+            return value
+        value = self.own(value)
+        for key in list(value) if isinstance(value, dict) else range(len(value)):
+            value[key] = self.touched(value[key])
+        return value
+
     def sealed(self, value: Any) -> Any:
         """The value with the keys of touched objects sorted, sharing nothing that could still change."""
         if id(value) not in self.mine:
@@ -225,12 +234,17 @@ class _Work:
     def op_test(self, op: dict[str, Any]) -> None:
         value = op.get("value")
         if op.get("path") == "":
-            found: Any = self.root
-        else:
-            container, key = self.find(op.get("path"))
-            found = self.get(container, key)
+            if not same(self.root, value):
+                raise _Refused
+            self.root = self.touched(self.root)
+            return
+        container, key = self.find(op.get("path"))
+        found = self.get(container, key)
         if not same(found, value):
             raise _Refused
+        if isinstance(found, dict | list):
+            where: Any = key if isinstance(container, dict) else _index(key, len(container))
+            container[where] = self.touched(found)
 
 
 _OPERATIONS = {

@@ -105,6 +105,26 @@ def _same_key(left: Any, right: Any, key: str) -> bool:
     return same(left[key], right[key])
 
 
+def overwritten(live: Items, patch: Items, key: str) -> Items:
+    """The live list as upstream sees it after merging the patch: deleted elements close up, and new ones fill the
+    places that became free, because both are written to the same array. The order of the result depends on it."""
+    out, length = list(live), len(live)
+    replaced = False
+    for item in patch:
+        word = item.get(DIRECTIVE)
+        replaced = replaced or word == "replace"
+        while word == "delete" and (at := find(out[:length], key, item.get(key))) >= 0:
+            out[at : length - 1] = out[at + 1 : length]
+            length -= 1
+    for item in patch:
+        if replaced or length == len(live):
+            break
+        if DIRECTIVE not in item and find(out[:length], key, item.get(key)) < 0:
+            out[length] = item
+            length += 1
+    return out
+
+
 def normalize(theirs: Items, ours: Items, order: Items, live: Items, key: str, are_maps: bool) -> Items:
     """`theirs` (of the patch) in `order`, `ours` (the server's) in `live` order, interleaved by `live`."""
     theirs = _sorted_by(theirs, order, key, are_maps)

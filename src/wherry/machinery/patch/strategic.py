@@ -190,6 +190,8 @@ def _merge_ordered_lists(out: Obj, patch: Obj, meta: Meta) -> None:
             merged = _without_directives(wanted)[0]
         else:
             merged = _merge_list(current or [], wanted or [], inner, False)
+            if inner.strategy == "merge" and inner.merge_key and merged:
+                current = ordering.overwritten(current or [], wanted or [], inner.merge_key)
         theirs, ours = ordering.partition(merged, order, inner.merge_key)
         are_maps = _element_type(current or [], wanted or []) is dict
         out[name] = ordering.normalize(theirs, ours, order, current or [], inner.merge_key, are_maps)
