@@ -101,8 +101,9 @@ def parse_yaml(body: bytes) -> tuple[Any, list[str]]:
     return value, ["yaml: unmarshal errors:\n  " + "\n  ".join(repeated)] if repeated else []
 
 
-def duplicate_keys(raw: Any) -> list[str]:
-    """`duplicate field "spec.x"` for every repeated key of an untyped document, in its order."""
+def duplicate_keys(raw: Any, path: str = "") -> list[str]:
+    """`duplicate field "spec.x"` for every repeated key of an untyped document (or part of one, at `path`), in its
+    order."""
     found: dict[str, None] = {}
 
     def visit(value: Any, path: str) -> None:
@@ -118,7 +119,7 @@ def duplicate_keys(raw: Any) -> list[str]:
                 seen.add(key)
                 visit(item, here)
 
-    visit(raw, "")
+    visit(raw, path)
     return list(found)
 
 
@@ -192,7 +193,7 @@ def decode_custom(body: bytes, media_type: str, target: Target) -> Untyped:
         shown = body.decode("utf-8", "wherry-go-replace")
         raise unrecognized(target.kind, f"Object 'Kind' is missing in '{shown}'", body)
     check_version(found.group, found.version, target)
-    if not found.duplicates and "pairs" in dir(found.raw) or _has_pairs(found.raw):
+    if (not found.duplicates and "pairs" in dir(found.raw)) or _has_pairs(found.raw):
         return found._replace(duplicates=[*found.duplicates, *duplicate_keys(found.raw)])
     return found
 

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import orjson
-
 from wherry.machinery.fields.sets import LEAF, BadElement, FieldSet, canonical
 from wherry.machinery.kinds import Obj
+from wherry.machinery.patch.refusals import go_json
 
 Entry = dict[str, Any]
 APPLY, UPDATE = "Apply", "Update"
@@ -32,11 +31,7 @@ class Manager(NamedTuple):
             "apiVersion": self.api_version,
             "subresource": self.subresource,
         }
-        text = orjson.dumps({key: value for key, value in named.items() if value}).decode()
-        for char in "<>&\u2028\u2029":
-            if char in text:
-                text = text.replace(char, f"\\u{ord(char):04x}")
-        return text
+        return go_json({key: value for key, value in named.items() if value})
 
 
 class Owned(NamedTuple):

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from wherry.kit.gojson import JSONError
 from wherry.machinery.fields.comparison import compare
 from wherry.machinery.fields.nodes import Node
 from wherry.machinery.fields.sets import FieldSet, difference
 from wherry.machinery.fields.typed import check, to_set
 from wherry.machinery.fields.values import TypedError
 from wherry.machinery.kinds import Obj
-from wherry.machinery.patch.gojson import SyntaxFault, load
+from wherry.machinery.patch.document import plain, read
 from wherry.machinery.patch.refusals import go_json
 
 ANNOTATION = "kubectl.kubernetes.io/last-applied-configuration"
@@ -36,14 +37,14 @@ def allowed_conflicts(live: Obj, api_version: str, node: Node) -> FieldSet | Non
     if not text:
         return None
     try:
-        last = load(text.encode())
+        last = plain(read(text.encode()))
         if not isinstance(last, dict) or last.get("apiVersion") != api_version or not last.get("kind"):
             return None
         check(live, node)
         check(last, node)
         fields = to_set(last, node)
         changes = compare(last, live, node)
-    except (SyntaxFault, TypedError):
+    except (JSONError, TypedError):
         return None
     for gone in (changes.modified, changes.added, changes.removed):
         fields = difference(fields, gone)

@@ -271,7 +271,15 @@ def _library(resolve: Resolve, builtin: bool) -> _Library:
 def from_openapi(schema: Schema, resolve: Resolve) -> Node:
     """The type of a built-in kind; `schema` may be `{"$ref": name}`. Types are kept per `resolve`, so pass the same
     function every time."""
-    return _library(resolve, True).build(schema, False)
+    return _library(resolve, True).build(schema, False, _name_of_kind(schema))
+
+
+def _name_of_kind(schema: Schema) -> str:
+    """The full name of the schema of a kind in k8s.io/api, from the kind that it says it is."""
+    for kind in schema.get("x-kubernetes-group-version-kind", ()):
+        package = kind["group"].partition(".")[0] or "core"
+        return f"io.k8s.api.{package}.{kind['version']}.{kind['kind']}"
+    return ""
 
 
 def from_structural(schema: Schema | None, resolve: Resolve, preserve_unknown: bool = False) -> Node:

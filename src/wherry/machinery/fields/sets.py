@@ -18,6 +18,9 @@ from typing import Any
 
 import orjson
 
+from wherry.errors import go_quote
+from wherry.machinery.patch.refusals import go_format, go_json
+
 FieldSet = dict[str, Any]
 Path = tuple[str, ...]
 
@@ -36,11 +39,7 @@ def go_json_value(value: Any) -> str:
     """A key or set value as it stands inside an element: JSON with the characters of HTML escaped."""
     if isinstance(value, str) and value.isalnum() and value.isascii():
         return f'"{value}"'
-    text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
-    for char in "<>&\u2028\u2029":
-        if char in text:
-            text = text.replace(char, f"\\u{ord(char):04x}")
-    return text
+    return go_json(value)
 
 
 def key_element(pairs: list[tuple[str, Any]]) -> str:
@@ -85,9 +84,6 @@ def path_text(path: Path) -> str:
 
 
 def element_text(element: str) -> str:
-    from wherry.errors import go_quote
-    from wherry.machinery.patch.refusals import go_format
-
     def text(value: Any) -> str:
         return "null" if value is None else go_quote(value) if isinstance(value, str) else go_format(value)
 

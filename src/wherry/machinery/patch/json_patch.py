@@ -12,9 +12,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from wherry.errors import BadRequest, RequestTooLarge
+from wherry.errors import BadRequest, RequestTooLarge, go_quote
+from wherry.kit import gojson
+from wherry.machinery.bodies import duplicate_keys
 from wherry.machinery.kinds import Obj
-from wherry.machinery.patch import gojson
+from wherry.machinery.patch.document import MAX_STRICT_ERRORS, plain, read
 from wherry.machinery.patch.refusals import NO_META, go_json, invalid_patch, unprocessable
 
 MAX_OPERATIONS = 10000
@@ -30,66 +32,57 @@ def decode(body: bytes, strict: bool = True) -> tuple[list[Any], list[str]]:
 
     `strict` is true for the field validation directives Strict and Warn. Malformed documents are BadRequest."""
     try:
-        document = gojson.load(body)
-    except gojson.SyntaxFault as fault:
-        raise BadRequest(f"error decoding patch: {fault}" if strict else str(fault)) from None
-    complaints = _check(document, body) if strict else _check_loosely(document)
-    operations: list[Any] = document or []
+        found = read(body)
+    except gojson.JSONError as error:
+        raise BadRequest(f"error decoding patch: {error}" if strict else str(error)) from None
+    complaints = _check(found) if strict else _check_loosely(found)
+    operations: list[Any] = plain(found) or []
     if len(operations) > MAX_OPERATIONS:
         text = f"The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {len(operations)}"
         raise RequestTooLarge(f"Request entity too large: {text}")
     return operations, complaints
 
 
-def _check(document: Any, body: bytes) -> list[str]:
-    if document is not None and not isinstance(document, list):
-        raise _mismatch(document, "value of type []handlers.jsonPatchOp")
-    if not document:
-        return []
-    if all(isinstance(op, dict) and _plain(op) for op in document) and not gojson.has_duplicates(body):
-        return []
-    out: list[str] = []
-    for index, op in enumerate(gojson.load_pairs(body)):
-        _check_operation(op, index, out)
-    return [f"json patch {text}" for text in out[: gojson.MAX_STRICT_ERRORS]]
+def _check(found: Any) -> list[str]:
+    if found is not None and not isinstance(found, list):
+        raise _mismatch(found, "value of type []handlers.jsonPatchOp")
+    out: dict[str, None] = {}  # every complaint once, in order
+    for index, op in enumerate(found or ()):
+        if op is not None:
+            _check_operation(op, index, out)
+    return [f"json patch {text}" for text in out][:MAX_STRICT_ERRORS]
 
 
-def _plain(op: dict[str, Any]) -> bool:
-    return all(key == "value" or (key in _FIELDS and isinstance(value, str)) for key, value in op.items())
-
-
-def _check_operation(op: Any, index: int, out: list[str]) -> None:
-    if op is None:
-        return
-    if not isinstance(op, gojson.Pairs):
+def _check_operation(op: Any, index: int, out: dict[str, None]) -> None:
+    if not isinstance(op, dict):
         raise _mismatch(op, "value of type handlers.jsonPatchOp")
     seen: set[str] = set()
-    for key, value in op:
-        path = f"[{index}].{key}"
+    for key, value in op.pairs if isinstance(op, gojson.Pairs) else op.items():
         if key not in _FIELDS:
-            gojson.note(out, f'unknown field "{path}"')
+            out[f"unknown field {go_quote(f'[{index}].{key}')}"] = None
             continue
         if key in seen:
-            gojson.note(out, f'duplicate field "{path}"')
+            out[f"duplicate field {go_quote(f'[{index}].{key}')}"] = None
         seen.add(key)
         if key == "value":
-            gojson.collect_duplicates(value, path, out)
+            if isinstance(value, dict | list):
+                out.update(dict.fromkeys(duplicate_keys(value, f"[{index}].value")))
         elif value is not None and not isinstance(value, str):
             raise _mismatch(value, f"struct field jsonPatchOp.{key} of type string")
 
 
 def _mismatch(value: Any, target: str) -> BadRequest:
-    return BadRequest(f"error decoding patch: json: cannot unmarshal {gojson.kind_of(value)} into Go {target}")
+    return BadRequest(f"error decoding patch: json: cannot unmarshal {gojson.kind_name(value)} into Go {target}")
 
 
-def _check_loosely(document: Any) -> list[str]:
+def _check_loosely(found: Any) -> list[str]:
     """Without strictness only the shape `[{...}, ...]` matters; wrong members fail when they are applied."""
-    if document is not None and not isinstance(document, list):
-        kind = gojson.kind_of(document)
+    if found is not None and not isinstance(found, list):
+        kind = gojson.kind_name(found)
         raise BadRequest(f"json: cannot unmarshal {kind} into Go value of type jsonpatch.Patch")
-    for op in document or []:
+    for op in found or ():
         if op is not None and not isinstance(op, dict):
-            kind = gojson.kind_of(op)
+            kind = gojson.kind_name(op)
             raise BadRequest(f"json: cannot unmarshal {kind} into Go value of type jsonpatch.Operation")
     return []
 

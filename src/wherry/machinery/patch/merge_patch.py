@@ -12,8 +12,9 @@ from __future__ import annotations
 from typing import Any
 
 from wherry.errors import BadRequest
+from wherry.kit import gojson
 from wherry.machinery.kinds import Obj
-from wherry.machinery.patch import gojson
+from wherry.machinery.patch.document import duplicates, plain, read
 from wherry.machinery.patch.refusals import NO_META, go_json, invalid_patch
 
 _BAD = "Invalid JSON Patch"
@@ -24,13 +25,14 @@ def decode(body: bytes, strict: bool = True) -> tuple[Obj, list[str]]:
 
     `strict` is true for the field validation directives Strict and Warn. Malformed documents are BadRequest."""
     try:
-        patch = gojson.load(body)
-    except gojson.SyntaxFault as fault:
+        found = read(body)
+    except gojson.JSONError as fault:
         raise BadRequest(f"error decoding patch: {fault}" if strict else _BAD) from None
+    patch = plain(found)
     if isinstance(patch, dict):
-        return patch, gojson.duplicates(body) if strict else []
+        return patch, duplicates(found) if strict else []
     if strict and patch is not None:
-        kind = gojson.kind_of(patch)
+        kind = gojson.kind_name(patch)
         text = f"json: cannot unmarshal {kind} into Go value of type map[string]interface {{}}"
         raise BadRequest(f"error decoding patch: {text}")
     if isinstance(patch, list):  # RFC 7386 lets a list replace the document, which then is no object

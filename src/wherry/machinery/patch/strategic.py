@@ -13,8 +13,10 @@ from __future__ import annotations
 from typing import Any
 
 from wherry.errors import BadRequest, StatusError
+from wherry.kit import gojson
 from wherry.machinery.kinds import Obj
-from wherry.machinery.patch import gojson, ordering
+from wherry.machinery.patch import ordering
+from wherry.machinery.patch.document import duplicates, plain, read
 from wherry.machinery.patch.json_patch import same
 from wherry.machinery.patch.ordering import DIRECTIVE, Items, no_merge_key
 from wherry.machinery.patch.patchmeta import Meta, Resolve
@@ -28,15 +30,16 @@ _RETAIN_KEYS = "$retainKeys"
 def decode(body: bytes, strict: bool = True) -> tuple[Obj, list[str]]:
     """The patch, and what strict decoding has to say about it (`duplicate field "a.b"`); malformed is BadRequest."""
     try:
-        patch = gojson.load(body)
-    except gojson.SyntaxFault as fault:
+        found = read(body)
+    except gojson.JSONError as fault:
         raise BadRequest(str(fault)) from None
+    patch = plain(found)
     if patch is None:
         return {}, []
     if not isinstance(patch, dict):
-        kind = gojson.kind_of(patch)
+        kind = gojson.kind_name(patch)
         raise BadRequest(f"json: cannot unmarshal {kind} into Go value of type map[string]interface {{}}")
-    return patch, gojson.duplicates(body) if strict else []
+    return patch, duplicates(found) if strict else []
 
 
 def apply(doc: Obj, patch: bytes | Obj, schema: dict[str, Any], resolve: Resolve) -> Obj:
