@@ -18,7 +18,8 @@ from pathlib import Path
 
 # Types with a JSON form of their own; the decoder knows them by name, so their insides are of no interest.
 OPAQUE = {
-    "resource.Quantity", "intstr.IntOrString", "runtime.RawExtension", "runtime.Object", "meta/v1.Time", "meta/v1.MicroTime",
+    "resource.Quantity", "intstr.IntOrString", "runtime.RawExtension", "runtime.Object", "meta/v1.Time",
+    "meta/v1.MicroTime",
     "meta/v1.Duration", "meta/v1.FieldsV1", "apiextensions/v1.JSON", "apiextensions/v1.JSONSchemaPropsOrArray",
     "apiextensions/v1.JSONSchemaPropsOrBool", "apiextensions/v1.JSONSchemaPropsOrStringArray",
 }  # fmt: skip
@@ -83,13 +84,15 @@ def declarations(text: str) -> Iterator[tuple[str, str]]:
     for match in re.finditer(r"^type\s+\(\n(.*?)^\)", text, re.S | re.M):
         inner = re.sub(r"^\t", "", match[1], flags=re.M)
         yield from declarations(re.sub(r"^(\w+\s)", r"type \1", inner, flags=re.M))
-    for match in re.finditer(r"^type\s+(\w+)\s+(=\s*)?(struct\s*\{\s*\}|struct\s*\{\n(.*?)^\}|[^\n]+)", text, re.S | re.M):
+    single = r"^type\s+(\w+)\s+(=\s*)?(struct\s*\{\s*\}|struct\s*\{\n(.*?)^\}|[^\n]+)"
+    for match in re.finditer(single, text, re.S | re.M):
         yield match[1], match[3].strip()
 
 
 def known_kinds(text: str) -> list[str]:
     """Kinds that a package's register.go adds to its own group and version."""
-    calls = re.findall(r"AddKnownTypes\(SchemeGroupVersion,(.*?)\n\t\)|AddKnownTypes\(SchemeGroupVersion, (.*?)\)\n", text, re.S)
+    call = r"AddKnownTypes\(SchemeGroupVersion,(.*?)\n\t\)|AddKnownTypes\(SchemeGroupVersion, (.*?)\)\n"
+    calls = re.findall(call, text, re.S)
     return [kind for call in calls for kind in re.findall(r"&(?:\w+\.)?(\w+)\{\}", "".join(call))]
 
 
@@ -104,13 +107,17 @@ def struct_fields(body: str, package: str, names: dict[str, str]) -> Iterator[st
         tag = dict(re.findall(r"(\w+):\"([^\"]*)\"", tags))
         resolved = go_type(declared, package, names)
         go_name = name or declared.lstrip("*").rsplit(".", 1)[-1]
-        if not go_name[0].isupper() or "json" not in tag and name:
+        if not go_name[0].isupper() or ("json" not in tag and name):
             continue
         json_name, *options = tag.get("json", "").split(",")
         if json_name == "-" and not options:
             continue
         inline = name is None and not json_name
-        flags = ("o" if "omitempty" in options else "") + ("z" if "omitzero" in options else "") + ("i" if inline else "")
+        flags = "".join(
+            letter
+            for letter, given in (("o", "omitempty" in options), ("z", "omitzero" in options), ("i", inline))
+            if given
+        )
         proto = tag.get("protobuf", "").split(",")
         number = proto[1] if len(proto) > 1 else ""
         yield f"{'-' if inline else json_name or go_name} {go_name} {resolved} {flags}{number}"

@@ -38,9 +38,14 @@ STORED_AS = {
     ("admissionregistration.k8s.io", "mutatingadmissionpolicybindings"): "admissionregistration.k8s.io/v1beta1",
 }
 # Kinds of request and answer bodies in every group and version (metav1.AddToGroupVersion).
-OPTION_KINDS = ["CreateOptions", "DeleteOptions", "GetOptions", "ListOptions", "PatchOptions", "UpdateOptions", "WatchEvent"]
+OPTION_KINDS = [
+    "CreateOptions", "DeleteOptions", "GetOptions", "ListOptions", "PatchOptions", "UpdateOptions", "WatchEvent",
+]  # fmt: skip
 UNVERSIONED = ["Status", "APIVersions", "APIGroup", "APIGroupList", "APIResourceList"]
-META_ROOTS = [*OPTION_KINDS, *UNVERSIONED, "Table", "TableOptions", "PartialObjectMetadata", "PartialObjectMetadataList", "LabelSelector"]  # fmt: skip
+META_ROOTS = [
+    *OPTION_KINDS, *UNVERSIONED, "Table", "TableOptions", "PartialObjectMetadata", "PartialObjectMetadataList",
+    "LabelSelector",
+]  # fmt: skip
 
 
 def storage_hash(group: str, version: str, resource: str, kind: str) -> str:
@@ -57,7 +62,8 @@ def core_group(document: dict[str, Any]) -> dict[str, Any]:
         kind = {"group": entry.get("group", ""), "version": entry.get("version", ""), "kind": entry["kind"]}
         if sub:
             # A subresource without a parent resource cannot occur in core.
-            resources[name].setdefault("subresources", []).append({"subresource": sub, "responseKind": kind, "verbs": entry["verbs"]})  # fmt: skip
+            found = {"subresource": sub, "responseKind": kind, "verbs": entry["verbs"]}
+            resources[name].setdefault("subresources", []).append(found)
             continue
         resources[name] = {
             "resource": name, "responseKind": kind, "scope": "Namespaced" if entry["namespaced"] else "Cluster",
@@ -94,7 +100,9 @@ def make_resources(discovery: dict[str, Any]) -> dict[str, Any]:
         if not served:
             continue
         preferred = served[0]["version"]
-        versions = [[v["version"], [compact_resource(name, v["version"], preferred, r) for r in v["resources"]]] for v in served]
+        versions = [
+            [v["version"], [compact_resource(name, v["version"], preferred, r) for r in v["resources"]]] for v in served
+        ]
         groups.append([name, versions])
     return {"groups": groups}
 
@@ -171,7 +179,8 @@ def main() -> None:
     parser.add_argument("--release", default="0.36.0")
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "src/wherry/machinery/data")
     options = parser.parse_args()
-    facts = {n: json.loads((options.facts / f"{n}.json").read_text(encoding="utf-8")) for n in ("schemas", "discovery", "protobuf")}
+    names = ("schemas", "discovery", "protobuf")
+    facts = {name: json.loads((options.facts / f"{name}.json").read_text(encoding="utf-8")) for name in names}
     resources = make_resources(facts["discovery"])
     types = make_types(options.modules, options.release, resources)
     check_numbers(types["types"], facts["protobuf"])

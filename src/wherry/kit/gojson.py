@@ -149,8 +149,8 @@ def read_exactly(body: bytes) -> Any:
 def _names_key_twice(body: bytes, value: Any) -> bool:
     """Whether the document may repeat a key: it has more `":` than what was read, written again, has.
 
-    A quote inside a string is followed by a colon equally often in both, as long as neither hides behind an escape or
-    a blank; documents with those are read slowly.
+    A quote inside a string is followed by a colon equally often in both, as long as neither hides behind an escape
+    or a blank; documents with those are read slowly.
     """
     if b" :" in body or b"\\u0022" in body or b"\t:" in body or b"\n:" in body or b"\r:" in body:
         return True
@@ -184,7 +184,7 @@ def _depth(body: bytes) -> int:
     return deepest
 
 
-# --- Go's scanner, for its error texts ---------------------------------------------------------------------------------
+# --- Go's scanner, for its error texts -------------------------------------------------------------------------------
 
 _BLANK = b" \t\r\n"
 _PLAIN = re.compile(rb'[^"\\\x00-\x1f]*')
@@ -225,7 +225,9 @@ def _skip_blank(body: bytes, pos: int) -> int:
 
 def _expect(body: bytes, pos: int, wanted: bytes, where: str) -> int:
     if pos >= len(body):
-        raise _Fault(_END)
+        # Go's scanner sees one blank more at the end: inside a word, a number or an escape, that is what is wrong.
+        inside = where.startswith(("in ", "after decimal"))
+        raise _Fault(f"invalid character ' ' {where}" if inside else _END)
     if body[pos] not in wanted:
         raise _Fault(f"invalid character {_quoted(body[pos])} {where}")
     return pos + 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+import struct
 from typing import Any
 
 import yaml
@@ -20,6 +21,13 @@ try:
     _Loader: Any = yaml.CSafeLoader
 except AttributeError:  # pragma: no cover - a PyYAML built without libyaml
     _Loader = yaml.SafeLoader
+
+
+# Typed as Any: the stubs make every mark and tag optional.
+_SCALAR: Any = yaml.ScalarEvent
+_ALIAS: Any = yaml.AliasEvent
+_MAPPING: Any = yaml.MappingStartEvent
+_SEQUENCE: Any = yaml.SequenceStartEvent
 
 
 class YAMLError(ValueError):
@@ -40,10 +48,8 @@ _SPECIAL_FLOATS = {
 }
 _INTEGER = re.compile(r"[-+]?(?:0[xX][0-9a-fA-F]+|0[oO]?[0-7]+|0[bB][01]+|0|[1-9][0-9]*)\Z")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
-_DATE = re.compile(
-    r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}"
-    r"(?:[Tt][0-9]{1,2}:[0-9]{1,2}:[0-9]{1,2}(?:\.[0-9]+)?(?:Z|[-+][0-9]{2}:[0-9]{2})| [0-9]{1,2}:[0-9]{1,2}:[0-9]{1,2}(?:\.[0-9]+)?)?\Z"
-)
+_CLOCK = r"[0-9]{1,2}:[0-9]{1,2}:[0-9]{1,2}(?:\.[0-9]+)?"
+_DATE = re.compile(rf"[0-9]{{4}}-[0-9]{{1,2}}-[0-9]{{1,2}}(?:[Tt]{_CLOCK}(?:Z|[-+][0-9]{{2}}:[0-9]{{2}})| {_CLOCK})?\Z")
 
 SCALAR, MAPPING, SEQUENCE, ALIAS = range(4)
 
@@ -80,14 +86,15 @@ def _first_document(body: bytes) -> _Node | None:
     root: _Node | None = None
     stack: list[_Node] = []
     anchors: dict[str, _Node] = {}
-    for event in yaml.parse(body, Loader=_Loader):
-        if isinstance(event, yaml.ScalarEvent):
+    events: Any = yaml.parse(body, Loader=_Loader)
+    for event in events:
+        if isinstance(event, _SCALAR):
             node = _Node(SCALAR, event.start_mark.line, event.value, event.tag or "", bool(event.implicit[0]))
-        elif isinstance(event, yaml.MappingStartEvent):
+        elif isinstance(event, _MAPPING):
             node = _Node(MAPPING, event.start_mark.line)
-        elif isinstance(event, yaml.SequenceStartEvent):
+        elif isinstance(event, _SEQUENCE):
             node = _Node(SEQUENCE, event.start_mark.line)
-        elif isinstance(event, yaml.AliasEvent):
+        elif isinstance(event, _ALIAS):
             node = _Node(ALIAS, event.start_mark.line, event.anchor)
             node.target = anchors.get(event.anchor)
             if node.target is None:
@@ -170,7 +177,7 @@ class _Unwritable:
 def _go_value(value: Any) -> str:
     """A value as Go's %#v prints it, for the rare texts that quote one."""
     if value is None:
-        return "<nil>"
+        return "interface {}(nil)"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
@@ -291,17 +298,33 @@ def _jsonable(slots: dict[Any, Any]) -> dict[str, Any]:
         elif isinstance(key, str):
             name = key
         elif isinstance(key, Literal):
-            name = key.text
+            name = _short_float(key)
         elif isinstance(key, _Unwritable):
             name = {"NaN": ".nan", "+Inf": ".inf", "-Inf": "-.inf"}[key.text]
-        elif isinstance(key, int):
+        elif isinstance(key, int) and key < 1 << 63:
             name = str(key)
         else:
-            raise YAMLError(
-                f"unsupported map key of type: %!s(<nil>), key: <nil>, value: {_go_value(value)}", unmarked=True
-            )
+            kind, shown = ("%!s(<nil>)", "<nil>") if key is None else ("uint64", hex(key))
+            held = "<nil>" if value is None else _go_value(value)
+            text = f"unsupported map key of type: {kind}, key: {shown}, value: {held}"
+            raise YAMLError(text, unmarked=True)
         out[name] = value
     return {key: out[key] for key in sorted(out)}
+
+
+def _short_float(value: float) -> str:
+    """strconv.FormatFloat(value, 'g', -1, 32): the shortest digits that are the same float32."""
+    try:
+        single = struct.pack("<f", value)
+    except OverflowError:
+        return "-.inf" if value < 0 else ".inf"
+    digits = 1
+    while digits < 9 and struct.pack("<f", float(f"{value:.{digits}g}")) != single:
+        digits += 1
+    mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
+    if -4 <= int(exponent) < 21:
+        return format_float(float(f"{value:.{digits}g}"))
+    return f"{mantissa}e{exponent}"
 
 
 def _check_writable(value: Any) -> None:

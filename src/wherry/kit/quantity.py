@@ -14,9 +14,7 @@ DECIMAL_SI = "DecimalSI"
 BINARY_SI = "BinarySI"
 DECIMAL_EXPONENT = "DecimalExponent"
 
-FORMAT_WRONG = (
-    "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"  # resource.ErrFormatWrong
-)
+FORMAT_WRONG = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
 NUMERIC = "unable to parse numeric part of quantity"
 SUFFIX = "unable to parse quantity's suffix"
 
@@ -74,7 +72,7 @@ class Quantity:
     def _canonical(self) -> str:
         if self.value == 0:
             return "0"
-        if self.format == BINARY_SI and not -1024 < self:
+        if self.format == BINARY_SI and not self > -1024:
             return self._canonical_binary() or self._canonical_decimal(DECIMAL_SI)
         if self.format == BINARY_SI and not self < 1024:
             return self._canonical_binary() or self._canonical_decimal(DECIMAL_SI)
@@ -130,13 +128,19 @@ class Quantity:
         return value if exact else None
 
     def scaled_value(self, scale: int) -> int:
-        """ScaledValue: rounded up to steps of 10**scale, with upstream's behaviour on overflow."""
-        if self.scale - scale > 400:
-            return 0
-        value, _ = self._rescaled(scale)
+        """ScaledValue: rounded up to steps of 10**scale, with upstream's results for negatives and overflows."""
+        shift = self.scale - scale
+        if self.big:
+            if shift >= 0:
+                return _wrap(_wrap(self.value) * int(10**shift)) if shift < 19 else 0
+            # Negatives of any size count as small, and Go's division rounds towards nought.
+            value = _wrap(self.value) if self.value < MAX_INT64 and shift > -19 else self.value
+            quotient, rest = divmod(abs(value), int(10**-shift))
+            return _wrap((quotient if value > 0 else -quotient) + int(rest != 0))
+        value, _ = self._rescaled(scale) if shift < 40 else (0, True)
         if MIN_INT64 <= value <= MAX_INT64:
             return value
-        return _wrap(value) if self.big else 0
+        return _wrap(value) if shift in (1, 2, 3, 6, 9) else 0
 
     def whole(self) -> int:
         """Value(): rounded up to a whole number."""
@@ -228,11 +232,11 @@ class Quantity:
         return Quantity(value, scale, self.format, big=self.big)
 
 
-# --- parsing -----------------------------------------------------------------------------------------------------------
+# --- parsing ---------------------------------------------------------------------------------------------------------
 
 
 def _split(text: str) -> tuple[bool, str, str, str, str]:
-    """(positive, number with sign, integer digits, fraction digits, suffix); upstream's fast scanner, oddities included."""
+    """(positive, number with sign, integer digits, fraction digits, suffix); upstream's scanner, oddities included."""
     end, pos = len(text), 0
     positive = not text.startswith("-")
     if text[0] in "+-":
@@ -283,9 +287,7 @@ def _interpret(suffix: str) -> tuple[str, int]:
     raise QuantityError(SUFFIX)
 
 
-def _parse_int64(
-    text: str, positive: bool, whole: str, fraction: str, format: str, exponent: int
-) -> Quantity | None:
+def _parse_int64(text: str, positive: bool, whole: str, fraction: str, format: str, exponent: int) -> Quantity | None:
     """The quantity if it fits an int64 without rounding, else None."""
     factor = 1
     if format == BINARY_SI:
@@ -325,6 +327,8 @@ def _parse_decimal(number: str, positive: bool, format: str, exponent: int) -> Q
     if value and scale < _NANO:
         value, _ = _divide_up(value, _NANO - scale)
         scale = _NANO
+    elif value and scale < 400:
+        value, scale = value * int(10 ** (scale - _NANO)), _NANO  # shows only where an int64 is asked for
     amount = Quantity(value, scale, format, big=True)
     if format == BINARY_SI:
         if amount > MAX_INT64:

@@ -1,7 +1,8 @@
 """The built-in kinds of the API: which groups, versions and resources a Kubernetes 1.36 server has.
 
-Read from `machinery/data` (made by `tools/generate_kinds.py`). Start-up needs only `resources.json`; OpenAPI schemas and
-Go type facts are loaded by the first call that needs them. Order is that of discovery: core first, then by priority.
+Read from `machinery/data` (made by `tools/generate_kinds.py`). Start-up needs only `resources.json`; OpenAPI schemas
+and Go type facts are loaded by the first call that needs them. Order is that of discovery: core first, then by
+priority.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Protobuf bodies: the `k8s` envelope around messages of built-in kinds, in and out.
 
-Follows k8s.io/apimachinery/pkg/runtime/serializer/protobuf: four magic bytes, then a runtime.Unknown that tells kind and
-version and holds the message. Custom resources have no protobuf form.
+Follows k8s.io/apimachinery/pkg/runtime/serializer/protobuf: four magic bytes, then a runtime.Unknown that tells kind
+and version and holds the message. Custom resources have no protobuf form.
 """
 
 from __future__ import annotations

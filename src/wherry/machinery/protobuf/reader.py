@@ -184,7 +184,10 @@ def rows(name: str) -> list[tuple[str, str, str, int, bool]]:
 def message(name: str) -> Read:
     """The reader of a struct."""
     title = shown(name).rpartition(".")[2]
-    readers = {number: (go_name, *_field(json_name, go_type, embedded)) for json_name, go_name, go_type, number, embedded in rows(name)}  # fmt: skip
+    readers = {
+        number: (go_name, *_field(json_name, go_type, embedded))
+        for json_name, go_name, go_type, number, embedded in rows(name)
+    }
     get = readers.get
 
     def read(data: bytes, depth: int) -> Any:

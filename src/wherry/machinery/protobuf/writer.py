@@ -1,7 +1,7 @@
 """Objects of built-in kinds as protobuf messages: for clients that ask for them in answers.
 
-The mirror of `reader`: fields in order of their numbers, fields of non-pointer types always written, as gogo's generated
-writers do for proto2. Input is a canonical object.
+The mirror of `reader`: fields in order of their numbers, fields of non-pointer types always written, as the generated
+writers of gogo do for proto2. Input is a canonical object.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from wherry.machinery.typed.facts import is_struct, underlying
 
 Write = Callable[[Any], bytes]  # a value without its tag; lengths included
 
-_SECONDS, _NANOS, _ONE, _TWO, _THREE = put_tag(1, VARINT), put_tag(2, VARINT), put_tag(1, BYTES), put_tag(2, BYTES), put_tag(3, BYTES)  # fmt: skip
+_SECONDS, _NANOS = put_tag(1, VARINT), put_tag(2, VARINT)
+_ONE, _TWO, _THREE = put_tag(1, BYTES), put_tag(2, BYTES), put_tag(3, BYTES)
 
 
 def _sized(data: bytes) -> bytes:

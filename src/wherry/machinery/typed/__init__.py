@@ -33,7 +33,7 @@ class Decoder:
         self._closure = type_decoder(go_type, keep_empty)
 
     def decode(self, raw: Any) -> Decoded:
-        """The canonical object; `raw` is used up. Raises DecodeError with Go's text, NeedLiteral if digits were lost."""
+        """The canonical object; `raw` is used up. DecodeError has Go's text, NeedLiteral: digits were lost."""
         ctx = Context()
         obj = self._closure(raw, None, ctx)
         if ctx.error:

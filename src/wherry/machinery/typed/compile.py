@@ -142,30 +142,37 @@ def _map(go_type: str, element: str, keep_empty: bool) -> Decode:
                 if raw is not None:
                     ctx.mismatch(at, raw, name)
                 return None
-            _note_duplicates(raw, at, ctx)
+            return in_order(_repeated(raw, inner, at, ctx))
         if not raw:
             return raw if keep_empty else None
-        keys = sorted(raw) if len(raw) > 1 else raw
         if text:
             for item in raw.values():
                 if item.__class__ is not str:
                     break
             else:
-                return raw if keys == list(raw) or len(raw) == 1 else {key: raw[key] for key in keys}
-        out = {key: inner(raw[key], (at, Key(key), ""), ctx) for key in keys}
+                return raw if len(raw) == 1 else in_order(raw)
+        out = {key: inner(value, (at, Key(key), ""), ctx) for key, value in raw.items()}
         if octets:  # protobuf has no nil bytes inside a map
             out = {key: "" if value is None else value for key, value in out.items()}
-        return out
+        return in_order(out)
 
     return decode
 
 
-def _note_duplicates(raw: dict[str, Any], at: At, ctx: Context) -> None:
-    seen: set[str] = set()
-    for key, _ in getattr(raw, "pairs", ()):
-        if key in seen:
+def in_order(found: dict[str, Any]) -> dict[str, Any]:
+    """The map with its keys sorted; itself if they are."""
+    keys = sorted(found)
+    return found if keys == list(found) else {key: found[key] for key in keys}
+
+
+def _repeated(raw: Any, inner: Decode, at: At, ctx: Context) -> dict[str, Any]:
+    """A map whose document names a key twice: the last value stays, errors of all are told."""
+    out: dict[str, Any] = {}
+    for key, value in raw.pairs:
+        if key in out:
             ctx.note("duplicate field", at, key)
-        seen.add(key)
+        out[key] = inner(value, (at, Key(key), ""), ctx)
+    return out
 
 
 def lazy(go_type: str, keep_empty: bool) -> Decode:

@@ -56,7 +56,8 @@ def strict_path(at: At, last: str) -> str:
 
 def go_field(at: At) -> tuple[str, str]:
     """(struct, path) as in `Go struct field Container.spec.containers.name`."""
-    struct, parts = "", []
+    struct = ""
+    parts: list[str] = []
     while at is not None:
         segment = at[1]
         if segment.__class__ is not int and segment.__class__ is not Key:
@@ -78,7 +79,7 @@ class Context:
         self.error = ""  # the first error that lets decoding go on, as Go's decoder keeps it
 
     def note(self, what: str, at: At, key: str) -> None:
-        """A strict error: `unknown field` or `duplicate field`; repeated ones and those beyond a hundred are dropped."""
+        """A strict error: `unknown field` or `duplicate field`; repeats and those beyond a hundred are dropped."""
         text = f"{what} {go_quote(strict_path(at, key))}"
         if text not in self.seen and len(self.strict) < MOST_STRICT_ERRORS:
             self.seen.add(text)

@@ -60,18 +60,17 @@ def struct_decoder(name: str, go_type: str, rows: Rows, must: tuple[tuple[str, A
                 continue
             if key in merged:
                 ctx.note("duplicate field", at, key)
-                row[2](value, (at, row[4], name), ctx)  # for its own strict errors
-                merged[key] = merge(merged[key], value)
-            else:
-                row[2](value, (at, row[4], name), ctx)
-                merged[key] = value
+            nothing = row[2](value, (at, row[4], name), ctx) is None  # decoded here for its own strict errors
+            if key in merged and (value is not None or not nothing):
+                value = merge(merged[key], value)
+            merged[key] = value
         return decode(merged, at, Context())
 
     return decode
 
 
 def merge(first: Any, second: Any) -> Any:
-    """What Go's decoder leaves of two values for one field: objects and list items are decoded into the earlier ones."""
+    """What Go's decoder leaves of two values for one field: objects and items are decoded into the earlier ones."""
     if isinstance(first, dict) and isinstance(second, dict):
         out = plain(first)
         for key, value in second.items():
@@ -80,9 +79,7 @@ def merge(first: Any, second: Any) -> Any:
     if isinstance(first, list) and isinstance(second, list):
         common = [merge(a, b) for a, b in zip(first, second, strict=False)]
         return common + second[len(common) :]
-    if second is None and not isinstance(first, dict | list):
-        return first
-    return second
+    return first if second is None else second
 
 
 def plain(value: dict[str, Any]) -> dict[str, Any]:
