@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from wherry.errors import FieldError
@@ -11,8 +12,46 @@ from wherry.machinery.schema.node import Node
 _UNSPECIFIED = object()
 
 
-def has_unique_lists(node: Node) -> bool:
-    return node.list_type in ("set", "map") or any(has_unique_lists(child) for child in node.children())
+def compile_unique(node: Node) -> Callable[[Any], bool] | None:
+    """A quick test that is true only where surely nothing is repeated; None where no list has to be unique."""
+    own = _unique_items(node) if node.list_type in ("set", "map") else None
+    items = compile_unique(node.items) if node.items is not None else None
+    named = [(name, test) for name, child in node.properties.items() if (test := compile_unique(child)) is not None]
+    extra = compile_unique(node.additional) if node.additional is not None else None
+    if own is None and items is None and not named and extra is None:
+        return None
+
+    def check(value: Any) -> bool:
+        if type(value) is dict:
+            for name, test in named:
+                child = value.get(name)
+                if child is not None and not test(child):
+                    return False
+            return extra is None or all(extra(item) for item in value.values())
+        if type(value) is list:
+            if own is not None and not own(value):
+                return False
+            return items is None or all(items(item) for item in value)
+        return True
+
+    return check
+
+
+def _unique_items(node: Node) -> Callable[[list[Any]], bool]:
+    names = node.list_map_keys
+
+    def unique(value: list[Any]) -> bool:
+        try:
+            if node.list_type == "set":
+                return len(set(value)) == len(value)
+            if len(names) == 1:
+                name = names[0]
+                return len({item.get(name, _UNSPECIFIED) for item in value}) == len(value)
+            return len({tuple([item.get(name, _UNSPECIFIED) for name in names]) for item in value}) == len(value)
+        except (TypeError, AttributeError):  # an item that is no object, a key that is no scalar
+            return False
+
+    return unique
 
 
 def child_path(path: str, name: str) -> str:

@@ -21,6 +21,8 @@ Check = Callable[[Any], bool]
 
 def compile_check(node: Node) -> Check:
     """A predicate that equals `not validate_value(node, value).faults`."""
+    if node.types == ("integer", "string") and not node.enum and _plain_scalar(node):
+        return _int_or_string(node)
     if len(node.types) != 1 or (node.format and node.types[0] == "string" and checker(node.format) is None):
         return _exact(node)
     base = _BUILDERS.get(node.types[0], _exact)(node)
@@ -35,6 +37,34 @@ def compile_check(node: Node) -> Check:
 
         return check
     return base
+
+
+def _plain_scalar(node: Node) -> bool:
+    """int-or-string without limits; the junctors that repeat the two types say nothing new."""
+    limits = (node.minimum, node.maximum, node.multiple_of, node.min_length, node.max_length)
+    if any(limit is not None for limit in limits) or node.pattern or node.format or node.one_of or node.not_:
+        return False
+    if node.all_of:
+        return False
+    stated = [schema.types for schema in node.any_of] == [("integer",), ("string",)]
+    return not node.any_of or (stated and all(map(_only_typed, node.any_of)))
+
+
+def _only_typed(node: Node) -> bool:
+    probe = Node({"type": node.types[0]})
+    return all(getattr(node, name) == getattr(probe, name) for name in Node.__slots__)
+
+
+def _int_or_string(node: Node) -> Check:
+    nullable, exact = node.nullable, _exact(node)
+
+    def check(value: Any) -> bool:
+        kind = type(value)
+        if kind is str or (kind is int and INT64_MIN <= value <= INT64_MAX):
+            return True
+        return nullable if value is None else exact(value)
+
+    return check
 
 
 def _exact(node: Node) -> Check:

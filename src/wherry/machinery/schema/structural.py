@@ -10,7 +10,7 @@ from typing import Any
 from wherry.errors import FieldError
 from wherry.machinery.schema.defaulting import compile_default
 from wherry.machinery.schema.embedded import coerce_embedded, has_embedded, validate_embedded
-from wherry.machinery.schema.listtype import check_unique_lists, has_unique_lists
+from wherry.machinery.schema.listtype import check_unique_lists, compile_unique
 from wherry.machinery.schema.node import Node
 from wherry.machinery.schema.prune import compile_prune
 from wherry.machinery.schema.quick import compile_check
@@ -30,7 +30,7 @@ class Structural:
         self._prune = None if preserve_unknown else compile_prune(node, root=True)
         self._fill = compile_default(node)
         self._check = compile_check(node)
-        self._unique = has_unique_lists(node)
+        self._unique = compile_unique(node)
         self._embedded = has_embedded(node)
 
     def prune(self, obj: Obj) -> list[str]:
@@ -66,7 +66,7 @@ class Structural:
 
     def validate_lists(self, obj: Obj, old: Obj | None = None) -> list[FieldError]:
         """List sets and maps; an update is not refused for repetitions that were there before."""
-        if not self._unique or (old is not None and check_unique_lists(self.node, old)):
+        if self._unique is None or self._unique(obj) or (old is not None and check_unique_lists(self.node, old)):
             return []
         return check_unique_lists(self.node, obj)
 
