@@ -5,29 +5,24 @@ Documents are made on first use per workspace, kept as bytes with their hash, an
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
-
 from wherry import errors
-from wherry.machinery import discovery
+from wherry.machinery import builtins
+from wherry.machinery.discovery import Discovery, Document, aggregated_media_type
 from wherry.server import answers, health, metrics, negotiate
 from wherry.server.handler import Call
 from wherry.server.http import Response
 from wherry.store.registry import Registry
-
-_AGGREGATED = "application/json;g=apidiscovery.k8s.io;v={};as=APIGroupDiscoveryList"
-_CONTROL = [("cache-control", "public")]
-
 
 @dataclass(slots=True)
 class Documents:
     """Discovery and OpenAPI documents of every workspace."""
 
     registry: Registry
-    _kept: dict[tuple[str, str], tuple[str, bytes]] = field(default_factory=dict)
+    server_address: str = ""
+    _discovery: dict[str, Discovery] = field(default_factory=dict)
     _openapi: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -35,16 +30,16 @@ class Documents:
 
     def forget(self, workspace: str) -> None:
         """The kinds of a workspace changed."""
-        for key in [k for k in self._kept if k[0] == workspace]:
-            del self._kept[key]
+        self._discovery.pop(workspace, None)
         self._openapi.pop(workspace, None)
 
-    def kept(self, workspace: str, name: str, make: Callable[[], Any]) -> tuple[str, bytes]:
-        """(hash, JSON bytes) of a document."""
-        found = self._kept.get((workspace, name))
+    def discovery(self, workspace: str) -> Discovery:
+        """The discovery documents of a workspace."""
+        found = self._discovery.get(workspace)
         if found is None:
-            data = orjson.dumps(make())
-            found = self._kept[(workspace, name)] = (discovery.etag(data), data)
+            custom = [d.resource for d in self.registry.custom(workspace).values()]
+            found = Discovery(builtins.resources(), custom, server_address=self.server_address)
+            self._discovery[workspace] = found
         return found
 
     def openapi(self, workspace: str) -> Any:
@@ -73,7 +68,7 @@ def route(call: Call) -> Response:
         return answers.document(health.version())
     if path == "/metrics":
         return metrics.respond(call)
-    if path in ("/", "") :
+    if path in ("/", ""):
         return answers.document({"paths": _paths(call)})
     return _discovery(call, path.rstrip("/"), method)
 
@@ -94,55 +89,43 @@ def _discovery(call: Call, path: str, method: str) -> Response:
         return answers.text(404, "404 page not found\n")
     if method not in ("GET", "HEAD"):
         raise errors.MethodNotAllowed("the server does not allow this method on the requested resource", details={})
+    found = call.api.documents.discovery(call.info.workspace)
     if len(parts) == 1:
-        return _root(call, parts[0])
-    resources = call.api.registry.resources(call.info.workspace)
+        return _root(call, found, core=parts[0] == "api")
     if parts[0] == "apis" and len(parts) == 2:
-        groups = [r for r in resources if r.group == parts[1]]
-        if not groups:
-            raise errors.NotFound.path()
-        return _answer(call, "/".join(parts), lambda: discovery.api_group(groups), plain_refusal=True)
+        return _answer(call, found.group(parts[1]), plain_refusal=True)
     group, version = ("", parts[1]) if parts[0] == "api" else (parts[1], parts[2])
-    found = [r for r in resources if r.group == group and r.version == version]
-    if not found:
-        raise errors.NotFound.path()
-    return _answer(call, "/".join(parts), lambda: discovery.resource_list(group, version, found))
+    return _answer(call, found.resources(group, version))
 
 
-def _root(call: Call, root: str) -> Response:
+def _root(call: Call, found: Discovery, *, core: bool) -> Response:
     """/api and /apis: the old documents, or the aggregated one for clients that name it first."""
-    resources = call.api.registry.resources(call.info.workspace)
     for media, params in negotiate.clauses(call.request.header("accept") or "*/*"):
         if media == negotiate.JSON and params.get("as") == "APIGroupDiscoveryList":
             version = params.get("v", "")
             if params.get("g") == "apidiscovery.k8s.io" and version in ("v2", "v2beta1"):
-                core = root == "api"
-                chosen = [r for r in resources if (r.group == "") == core]
-                digest, data = call.api.documents.kept(
-                    call.info.workspace, f"{root} {version}", lambda: discovery.aggregated(chosen, version)
-                )
-                headers = [("content-type", _AGGREGATED.format(version)), ("vary", "Accept"), ("etag", digest)]
-                if call.request.header("if-none-match") == digest:
+                document = found.aggregated(core=core, version=version)
+                headers = [("content-type", aggregated_media_type(version)), ("vary", "Accept")]
+                headers += [("etag", document.etag), ("cache-control", "public")]
+                if call.request.header("if-none-match") == document.etag:
                     return Response(304, headers[1:], b"")
-                return Response(200, [*headers, *_CONTROL], data)
+                return Response(200, headers, document.body)
         elif media in (*negotiate.AVAILABLE, "*/*") and not params.get("as"):
             break
-    if root == "api":
-        host = call.request.header("host")
-        return _answer(call, root + host, lambda: discovery.api_versions(host))
-    return _answer(call, root, lambda: discovery.api_group_list([r for r in resources if r.group]))
+    return _answer(call, found.api_versions() if core else found.group_list())
 
 
-def _answer(call: Call, name: str, make: Callable[[], Any], *, plain_refusal: bool = False) -> Response:
+def _answer(call: Call, document: Document | None, *, plain_refusal: bool = False) -> Response:
+    if document is None:
+        raise errors.NotFound.path()
     try:
         form = negotiate.form(call.request.header("accept"), tables=False)
     except errors.NotAcceptable:
         if plain_refusal:
             raise negotiate.refuse(True) from None
         raise
-    _, data = call.api.documents.kept(call.info.workspace, name, make)
     if form.media == negotiate.PROTOBUF:
         form = negotiate.PLAIN
     if call.info.has("pretty") and call.info.first("pretty") not in ("false", "0"):
         form = negotiate.Form(form.media, pretty=True)
-    return answers.encoded(data, form if form != negotiate.PLAIN else negotiate.PLAIN)
+    return answers.encoded(document.body, form if form != negotiate.PLAIN else negotiate.PLAIN)

@@ -53,6 +53,12 @@ class Call:
     user: User
     definition: Definition | None = None
 
+    @property
+    def namespace(self) -> str:
+        """The namespace of the request's objects; none for cluster-scoped kinds (namespaces among them)."""
+        d = self.definition
+        return self.info.namespace if d is not None and d.resource.namespaced else ""
+
 
 class ApiHandler:
     """An `http.Handler`."""

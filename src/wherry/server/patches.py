@@ -11,7 +11,6 @@ from wherry.machinery import builtins
 from wherry.machinery.kinds import Obj
 from wherry.machinery.patch import json_patch, merge_patch, refusals, strategic
 from wherry.server.handler import Call
-from wherry.server.writes import namespace_of
 from wherry.store.context import Outcome, WriteContext
 from wherry.store.definition import Definition
 from wherry.store.update import commit
@@ -51,7 +50,7 @@ async def run(call: Call, kind: str, ctx: WriteContext) -> Outcome:
         return await run_apply(call, ctx)
     transform = transformer(d, kind, call.request.body, ctx)
     return await commit(
-        call.api.store, d, namespace_of(call), info.name, transform, ctx, info.subresource
+        call.api.store, d, call.namespace, info.name, transform, ctx, info.subresource
     )
 
 

@@ -14,6 +14,7 @@ from wherry.machinery.kinds import Obj, Resource
 from wherry.server import answers, reads, writes
 from wherry.server.handler import Call
 from wherry.server.http import Response
+from wherry.store.metadata import set_managed
 
 Endpoint = Callable[[Call], Awaitable[Response]]
 
@@ -36,7 +37,9 @@ def _endpoint(fill: Callable[[Call, Obj], None]) -> Endpoint:
         obj, warnings = d.decode(call.request.body, media, ctx.field_validation)
         ctx.warnings.extend(warnings)
         obj.setdefault("metadata", {})
-        managed.on_create(obj, ctx.manager, d.resource.api_version, d.node(), d.reset(""), call.api.store.now())
+        now, api_version = call.api.store.now(), d.resource.api_version
+        entries = managed.create(obj, ctx.manager, api_version, now, d.node(), d.reset(""))
+        set_managed(obj["metadata"], entries)
         found = d.strategy.validate_create(obj)
         if found:
             raise errors.Invalid.of(d.resource.group, d.resource.kind, "", found)

@@ -85,23 +85,16 @@ def answer(call: Call, outcome: Outcome, ctx: WriteContext, form: negotiate.Form
     return answers.encoded(data, negotiate.Form(form.media), outcome.status, ctx.warnings)
 
 
-def namespace_of(call: Call) -> str:
-    """The namespace of the request's objects; none for cluster-scoped kinds (namespaces among them)."""
-    d = call.definition
-    assert d is not None
-    return call.info.namespace if d.resource.namespaced else ""
-
-
 async def create(call: Call) -> Response:
     """POST to a collection."""
-    d, info = call.definition, call.info
+    d = call.definition
     assert d is not None
     form = reads.form_of(call)
     media = media_type(call, _MEDIA[:2] if d.custom else _MEDIA)
     ctx = context(call, "CreateOptions")
     obj, warnings = d.decode(call.request.body, media, ctx.field_validation)
     ctx.warnings.extend(warnings)
-    outcome = await store_create(call.api.store, d, namespace_of(call), obj, ctx)
+    outcome = await store_create(call.api.store, d, call.namespace, obj, ctx)
     return answer(call, outcome, ctx, form)
 
 
@@ -115,7 +108,7 @@ async def update(call: Call) -> Response:
     obj, warnings = d.decode(call.request.body, media, ctx.field_validation)
     ctx.warnings.extend(warnings)
     subresource = "status" if info.subresource == "status" else info.subresource
-    outcome = await store_update(call.api.store, d, namespace_of(call), info.name, obj, ctx, subresource)
+    outcome = await store_update(call.api.store, d, call.namespace, info.name, obj, ctx, subresource)
     return answer(call, outcome, ctx, form)
 
 
@@ -164,7 +157,8 @@ def _delete_body(call: Call) -> dict[str, object]:
     media = media_type(call)
     d = call.definition
     assert d is not None
-    return decode_options(call.request.body, media, "DeleteOptions", d.resource.group_version)
+    res = d.resource
+    return decode_options(call.request.body, media, "DeleteOptions", res.group, res.version)
 
 
 def _delete_query(call: Call) -> dict[str, object]:
@@ -190,7 +184,7 @@ async def delete(call: Call) -> Response:
     assert d is not None
     form = reads.form_of(call)
     chosen, ctx = delete_options(call)
-    outcome = await store_delete(call.api.store, d, namespace_of(call), info.name, chosen, ctx)
+    outcome = await store_delete(call.api.store, d, call.namespace, info.name, chosen, ctx)
     return answer(call, outcome, ctx, form)
 
 
@@ -204,7 +198,7 @@ async def delete_collection(call: Call) -> Response:
     chosen, ctx = delete_options(call)
     limit = options.integer(info, "limit") or 0
     query = read.ListQuery(
-        namespace=namespace_of(call),
+        namespace=call.namespace,
         match=match,
         name=name,
         limit=max(limit, 0),

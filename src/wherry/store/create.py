@@ -12,7 +12,7 @@ from wherry.storage.api import Record, RevisionConflict
 from wherry.store import names
 from wherry.store.context import Outcome, WriteContext
 from wherry.store.definition import Definition
-from wherry.store.metadata import GENERATE_ATTEMPTS, fill_system_fields, generate_name
+from wherry.store.metadata import GENERATE_ATTEMPTS, fill_system_fields, generate_name, set_managed
 from wherry.store.store import Store, encoder
 
 
@@ -32,7 +32,8 @@ async def create(store: Store, d: Definition, namespace: str, obj: Obj, ctx: Wri
     generated = bool(meta.get("generateName")) and not meta.get("name")
     if generated:
         meta["name"] = generate_name(meta["generateName"])
-    managed.on_create(obj, ctx.manager, res.api_version, d.node(), d.reset(""), now)
+    entries = managed.create(obj, ctx.manager, res.api_version, now, d.node(), d.reset(""))
+    set_managed(meta, entries)
     obj = d.to_storage(obj)
     if ctx.mutate is not None:
         await ctx.mutate("CREATE", obj, None)
@@ -59,7 +60,6 @@ def _before_create(d: Definition, obj: Obj, namespace: str, now: str, ctx: Write
 async def _store(
     store: Store, d: Definition, namespace: str, obj: Obj, ctx: WriteContext, generated: bool
 ) -> Outcome:
-    res = d.resource
     attempts = GENERATE_ATTEMPTS if generated else 1
     while True:
         name = obj["metadata"]["name"]

@@ -45,6 +45,14 @@ def keep_system_fields(new: Obj, old: Obj) -> None:
     n.pop("selfLink", None)
 
 
+def set_managed(meta: Obj, entries: list[Obj]) -> None:
+    """managedFields, absent when empty."""
+    if entries:
+        meta["managedFields"] = entries
+    else:
+        meta.pop("managedFields", None)
+
+
 def order_metadata(meta: Obj) -> Obj:
     """Members in the order of the Go struct, as a stranger who reads the JSON expects them."""
     return {key: meta[key] for key in _ORDER if key in meta}

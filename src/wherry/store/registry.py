@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import cache, partial
 from typing import Any
 
+from wherry.errors import BadRequest
 from wherry.machinery import builtins
 from wherry.machinery.builtin import strategy
 from wherry.machinery.kinds import Obj, Resource
@@ -91,15 +92,15 @@ class Registry:
 
 @cache
 def _node(schema_name: str) -> Any:
-    from wherry.machinery.fields import from_openapi
+    from wherry.machinery.fields.nodes import from_openapi
 
     return from_openapi(builtins.schema(schema_name), builtins.schema)
 
 
 def _builtin_definition(workspace: str, res: Resource) -> Definition:
     from wherry.machinery.builtin.conversion import converter
-    from wherry.machinery.fields.reset import reset_fields
-    from wherry.machinery.typed import decoder
+    from wherry.machinery.fields.reset import of_builtin
+    from wherry.machinery.typed import DecodeError, decoder
 
     storage = builtins.storage_group_version(res.group, res.name)
     kind_strategy = strategy(res.group, res.name)
@@ -124,7 +125,10 @@ def _builtin_definition(workspace: str, res: Resource) -> Definition:
         return default(found.obj), found.warnings
 
     def canonical(raw: Any, validation: str) -> tuple[Obj, list[str]]:
-        found = decode_typed.decode(raw)
+        try:
+            found = decode_typed.decode(raw)
+        except DecodeError as error:
+            raise BadRequest(str(error)) from None
         return default(found.obj), found.unknown
 
     return Definition(
@@ -136,7 +140,7 @@ def _builtin_definition(workspace: str, res: Resource) -> Definition:
         decode=decode,
         canonical=canonical,
         node=partial(_node, schema_name),
-        reset=partial(reset_fields, res.group, res.name, res.version),
+        reset=partial(of_builtin, res.group, res.name),
         to_storage=to_storage,
         from_storage=from_storage,
         returns_deleted=(res.group, res.name) in _RETURNS_DELETED,

@@ -19,7 +19,7 @@ from wherry.store import keys, names
 from wherry.store.context import Outcome, WriteContext
 from wherry.store.create import create
 from wherry.store.definition import Definition
-from wherry.store.metadata import keep_system_fields, must_set_resource_version
+from wherry.store.metadata import keep_system_fields, must_set_resource_version, set_managed
 from wherry.store.store import Store, encoder, internal
 
 # Makes the new object, in the request's version, from the present one in the same version.
@@ -138,10 +138,13 @@ async def _round(
     new = transform(live)
     if not own_managed:
         before = live if new is not live else d.object(record)
-        managed.on_update(before, new, ctx.manager, res.api_version, subresource, d.node(), d.reset(subresource), store.now())
+        entries = managed.update(
+            before, new, ctx.manager, res.api_version, store.now(), d.node(), d.reset(subresource), subresource
+        )
+        set_managed(new["metadata"], entries)
     new = d.to_storage(new)
-    old["metadata"].pop("resourceVersion", None)
-    wanted = new["metadata"].pop("resourceVersion", "")
+    wanted = new["metadata"].get("resourceVersion", "")
+    new["metadata"]["resourceVersion"] = str(record.revision)
     if wanted and wanted.isdigit() and int(wanted) not in (0, record.revision):
         raise errors.Conflict.of(res.group, res.name, record.key.rsplit("/", 1)[-1])
     if ctx.mutate is not None:
@@ -154,7 +157,6 @@ async def _round(
     if _unchanged(old, new):
         return Outcome(d.view(record), 200, d.load(record))
     if ctx.dry_run:
-        new["metadata"]["resourceVersion"] = str(record.revision)
         return Outcome(orjson.dumps(d.from_storage(new)), 200, new)
     written = await store.storage.put(record.key, encoder(new), expect=record.revision)
     d.fresh(written)
@@ -208,7 +210,6 @@ def _finished_deleting(new: Obj, old: Obj) -> bool:
 
 async def _delete_now(store: Store, d: Definition, record: Record, new: Obj, ctx: WriteContext) -> Outcome:
     if ctx.dry_run:
-        new["metadata"]["resourceVersion"] = str(record.revision)
         return Outcome(orjson.dumps(d.from_storage(new)), 200, new)
     final = await store.storage.delete(record.key, encoder(new), expect=record.revision)
     return Outcome(d.view(final), 200, new)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
+from importlib.util import find_spec
 
 from wherry.machinery.kinds import Obj
 
@@ -28,6 +29,8 @@ def converter(group: str, resource: str, source: str, target: str) -> Convert:
     if source == target:
         return same
     for name in _TABLES:
+        if find_spec(name) is None:
+            continue
         table = import_module(name).CONVERSIONS.get((group, resource))
         if table is not None:
             found = table.get((source, target)) or table.get((_version(source), _version(target)))
