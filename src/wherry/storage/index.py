@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from wherry.storage.api import Compacted, Event, FutureRevision, Page, Record
 from wherry.storage.bucket import Bucket
 
-_NEVER = 1 << 62
+_NO_NAME = "\ud800"  # starts no key: backends refuse what UTF-8 cannot write
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,7 @@ class Index:
         self.on_trimmed: Callable[[Event], None] | None = None
         self._buckets: dict[str, Bucket] = {}
         self._names: list[str] | None = []  # sorted bucket names, None when stale
+        self._recent_name, self._recent = _NO_NAME, Bucket("")
         self._ages: deque[tuple[float, int]] = deque()  # (time, revision) of batches, for the bound by age
         self._now = now
 
@@ -96,12 +97,7 @@ class Index:
                 bucket.fill(group)
                 bucket.changed = oldest  # or before; the history's own events follow below
         for event in events:
-            key = event.key
-            if not name or not key.startswith(name):
-                name = bucket_name(key)
-                bucket = self._bucket(name)
-                name = name if name.count("/") == 4 else ""
-            self._remember(event, bucket)
+            self._remember(event, self._bucket_of(event.key))
         self._ages.append((self._now(), revision))
 
     def apply(self, events: list[Event]) -> None:
@@ -109,7 +105,7 @@ class Index:
         current = self.current
         for event in events:
             key, record = event.key, event.record
-            bucket = self._bucket(bucket_name(key))
+            bucket = self._bucket_of(key)
             if record is not None:
                 current[key] = record
                 bucket.set(record)
@@ -126,6 +122,16 @@ class Index:
         if bucket is None:
             bucket = self._buckets[name] = Bucket(name)
             self._names = None
+        return bucket
+
+    def _bucket_of(self, key: str) -> Bucket:
+        """The bucket of a key; neighbours in time mostly share it, so the last one is tried first."""
+        if key.startswith(self._recent_name):
+            return self._recent
+        name = bucket_name(key)
+        bucket = self._bucket(name)
+        if name.count("/") == 4:  # a shorter name may start keys of other buckets
+            self._recent_name, self._recent = name, bucket
         return bucket
 
     def _remember(self, event: Event, bucket: Bucket) -> None:
@@ -166,12 +172,11 @@ class Index:
 
     def _drop_first(self) -> None:
         event = self.log.popleft()
-        name = bucket_name(event.key)
-        bucket = self._buckets[name]
+        bucket = self._bucket_of(event.key)
         bucket.log.popleft()
         if not bucket.log and not bucket.size:
-            del self._buckets[name]
-            self._names = None
+            del self._buckets[bucket.name]
+            self._names, self._recent_name = None, _NO_NAME
         self.oldest = max(self.oldest, event.revision)
         self.history_bytes -= cost(event)
         if self.on_trimmed is not None:
