@@ -257,6 +257,7 @@ def routes(group: str, version: str, resources: Iterable[Resource]) -> list[Rout
             path=f"{base}/",
             description="get available resources",
             operation=operation_id("get", group, version, "APIResources"),
+            consumes=MEDIA,
             produces=MEDIA,
             answers={200: f"{META}.APIResourceList"},
         )
@@ -267,9 +268,9 @@ def routes(group: str, version: str, resources: Iterable[Resource]) -> list[Rout
 
 
 def group_routes(group: str) -> list[Route]:
-    """What `/apis/<group>/`, `/apis/` (group "") answer with."""
-    path, words, rest, model = f"/apis/{group}/", "get information of a group", "APIGroup", "APIGroup"
-    return [_document(path, words, operation_id("get", group, "", rest), f"{META}.{model}")]
+    """`/apis/<group>/`."""
+    operation = operation_id("get", group, "", "APIGroup")
+    return [_document(f"/apis/{group}/", "get information of a group", operation, f"{META}.APIGroup")]
 
 
 def root_routes(core: bool) -> list[Route]:
@@ -279,7 +280,19 @@ def root_routes(core: bool) -> list[Route]:
     return [_document("/apis/", "get available API versions", "getAPIVersions", f"{META}.APIGroupList")]
 
 
-def _document(path: str, description: str, operation: str, model: str) -> Route:
+def version_routes() -> list[Route]:
+    """`/version/`."""
+    description, model = "get the version information for this server", "io.k8s.apimachinery.pkg.version.Info"
+    return [_document("/version/", description, "getCodeVersion", model, ("application/json",))]
+
+
+def _document(path: str, description: str, operation: str, model: str, media: tuple[str, ...] = MEDIA) -> Route:
     return Route(
-        method="get", path=path, description=description, operation=operation, produces=MEDIA, answers={200: model}
+        method="get",
+        path=path,
+        description=description,
+        operation=operation,
+        consumes=media,
+        produces=media,
+        answers={200: model},
     )

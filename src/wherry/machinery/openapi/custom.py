@@ -18,8 +18,9 @@ from wherry.machinery.openapi.schemas import GVK, META, with_reference
 
 TITLE = {"title": "Kubernetes CRD Swagger", "version": "v0.1.0"}
 SCALE = "io.k8s.api.autoscaling.v1.Scale"
+COMMON = (f"{META}.ObjectMeta", f"{META}.ListMeta")  # what every custom kind's schema refers to
 _MEDIA = ("application/json", "application/yaml")
-_PATCHES = ("application/apply-patch+yaml", "application/json-patch+json", "application/merge-patch+json")
+_PATCHES = ("application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml")
 _CONVENTIONS = "https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md"
 _METADATA = f"Standard object's metadata. More info: {_CONVENTIONS}#metadata"
 _LIST_METADATA = f"Standard list metadata. More info: {_CONVENTIONS}#types-kinds"

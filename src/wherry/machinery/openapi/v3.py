@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import sha512
-from typing import NamedTuple
 
 import orjson
 
@@ -18,29 +17,9 @@ from wherry import __version__
 from wherry.machinery.kinds import Obj, Resource
 from wherry.machinery.openapi import builtin_routes, custom, words
 from wherry.machinery.openapi.custom import CustomKind
+from wherry.machinery.openapi.documents import INFO, SECURITY, OpenAPIDocument
 from wherry.machinery.openapi.routes import Route, bodies, tag, v3_paths
 from wherry.machinery.openapi.schemas import closure, component
-
-INFO = {"title": "Kubernetes", "version": "v1.36.0"}
-_SECURITY = {
-    "BearerToken": {
-        "type": "apiKey",
-        "description": "Bearer Token authentication",
-        "name": "authorization",
-        "in": "header",
-    }
-}
-
-
-class OpenAPIDocument(NamedTuple):
-    """A document as JSON; `hash` is what its URL in the index carries, and its ETag (quoted)."""
-
-    body: bytes
-    hash: str
-
-    @property
-    def etag(self) -> str:
-        return f'"{self.hash}"'
 
 
 def path_of(group: str, version: str) -> str:
@@ -60,6 +39,7 @@ class OpenAPIV3:
         self._small: dict[str, Callable[[], list[Route]]] = {
             "api": lambda: builtin_routes.root_routes(core=True),
             "apis": lambda: builtin_routes.root_routes(core=False),
+            "version": builtin_routes.version_routes,
         }
         for group in groups:
             self._small[f"apis/{group}"] = lambda group=group: builtin_routes.group_routes(group)  # type: ignore[misc]
@@ -107,7 +87,8 @@ class OpenAPIV3:
             return _custom_document(self._custom[path])
         if path in self._small:
             group = path.partition("/")[2]
-            return _document(self._small[path](), tag(group, "") if group or path == "api" else "apis", [])
+            group_tag = tag(group, "") if group or path == "api" else path
+            return _document(self._small[path](), group_tag, [])
         return None
 
 
@@ -121,7 +102,7 @@ def _document(
         "openapi": "3.0.0",
         "info": INFO,
         "paths": v3_paths(routes, group_tag),
-        "components": {"schemas": {**schemas, **custom.schemas(extra)}, "securitySchemes": _SECURITY},
+        "components": {"schemas": {**schemas, **custom.schemas(extra)}, "securitySchemes": SECURITY},
     }
 
 
@@ -137,13 +118,10 @@ def _custom_document(kinds: Sequence[CustomKind]) -> Obj:
     routes = [route for kind in kinds for route in custom.routes(kind)]
     resource = kinds[0].resource
     options = words.option_versions(client=True)
-    schemas = {name: component(name, words.common, options) for name in closure([*bodies(routes), *_META])}
+    schemas = {name: component(name, words.common, options) for name in closure([*bodies(routes), *custom.COMMON])}
     return {
         "openapi": "3.0.0",
         "info": custom.TITLE,
         "paths": v3_paths(routes, tag(resource.group, resource.version)),
         "components": {"schemas": {**schemas, **custom.schemas(kinds)}},
     }
-
-
-_META = tuple(f"io.k8s.apimachinery.pkg.apis.meta.v1.{kind}" for kind in ("ObjectMeta", "ListMeta"))
