@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from wherry.errors import FieldError, invalid
+from wherry.errors import FieldError
 from wherry.machinery.builtin.common.names import percent
 from wherry.machinery.builtin.common.values import invalid_json
 from wherry.machinery.builtin.workloads.base import at_least_zero

@@ -286,11 +286,11 @@ def count_indexes(text: str, completions: int) -> int:
 
 def job_warnings(spec: Obj, path: str) -> list[str]:
     out: list[str] = []
-    if spec.get("completionMode") == "Indexed":
-        if (spec.get("completions") or 0) > SOFT_LIMIT and (spec.get("parallelism") or 0) > 10_000:
-            out.append(
-                f"{path}: In Indexed Jobs with a number of completions higher than 10^5 and a parallelism higher than "
-                "10^4, Kubernetes might not be able to track completedIndexes when a big number of indexes fail"
-            )
+    many = (spec.get("completions") or 0) > SOFT_LIMIT and (spec.get("parallelism") or 0) > 10_000
+    if spec.get("completionMode") == "Indexed" and many:
+        out.append(
+            f"{path}: In Indexed Jobs with a number of completions higher than 10^5 and a parallelism higher than "
+            "10^4, Kubernetes might not be able to track completedIndexes when a big number of indexes fail"
+        )
     template = spec["template"]
     return out + pod_warnings(template.get("spec") or {}, template.get("metadata") or {}, path + ".template")

@@ -123,9 +123,7 @@ def _generate_selector(obj: Obj) -> None:
         labels.setdefault(key, meta.get("uid", ""))
     selector = spec.setdefault("selector", {})
     selector.setdefault("matchLabels", {}).setdefault(UID, meta.get("uid", ""))
-    if not meta.get("labels"):  # what reading the object back would default
-        meta["labels"] = dict(labels)
-    elif meta["labels"] is labels:
+    if not meta.get("labels") or meta["labels"] is labels:  # what reading the object back would default
         meta["labels"] = dict(labels)
 
 

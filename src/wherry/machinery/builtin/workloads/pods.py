@@ -39,6 +39,11 @@ _NAME_WARNING = (
 class Pods(Strategy):
     has_generation = True
     graceful = True
+    updates: ClassVar[dict[str, tuple[str, str]]] = {
+        "status": ("prepare_status_update", "validate_status_update"),
+        "ephemeralcontainers": ("prepare_ephemeral_update", "validate_ephemeral_update"),
+        "resize": ("prepare_resize", "validate_resize"),
+    }
 
     def default(self, obj: Obj) -> None:
         default_pod(obj)
