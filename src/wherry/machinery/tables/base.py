@@ -30,15 +30,15 @@ class RowTemplate:
     """The cells of one row as JSON, in pieces between which the time-dependent cells go.
 
     `pieces` has one element more than `aging`; the JSON of the cells at `now` is pieces[0] + age + pieces[1] + ...
+    An aging cell may have a method `json` that gives its JSON at once; the ages of all kinds do.
     """
 
     __slots__ = ("aging", "conditions", "pieces")
 
     def __init__(self, cells: Sequence[Cell | Aging], conditions: list[Obj] | None = None):
-        self.aging = [cell for cell in cells if callable(cell)]
+        self.aging = [getattr(cell, "json", None) or _as_json(cell) for cell in cells if callable(cell)]
         if self.aging:
-            fixed = [_HOLE if callable(cell) else cell for cell in cells]
-            self.pieces = orjson.dumps(fixed).split(_HOLE_JSON)
+            self.pieces = orjson.dumps([_HOLE if callable(cell) else cell for cell in cells]).split(_HOLE_JSON)
         else:
             self.pieces = [orjson.dumps(cells)]
         self.conditions = conditions
@@ -46,15 +46,17 @@ class RowTemplate:
     def cells(self, now: float) -> bytes:
         """The JSON array of the cells at `now`."""
         pieces, aging = self.pieces, self.aging
-        if not aging:
-            return pieces[0]
         if len(aging) == 1:  # nearly every kind: one age
-            return pieces[0] + orjson.dumps(aging[0](now)) + pieces[1]
+            return pieces[0] + aging[0](now) + pieces[1]
         out = [pieces[0]]
         for index, age in enumerate(aging):
-            out.append(orjson.dumps(age(now)))
+            out.append(age(now))
             out.append(pieces[index + 1])
         return b"".join(out)
+
+
+def _as_json(cell: Aging) -> Callable[[float], bytes]:
+    return lambda now: orjson.dumps(cell(now))
 
 
 class TablePrinter(Protocol):

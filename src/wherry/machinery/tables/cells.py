@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
+
+import orjson
 
 from wherry.machinery.kinds import Obj
 from wherry.machinery.selectors import SelectorError, from_label_selector
@@ -71,6 +74,11 @@ def seconds_of(stamp: str | None) -> float | None:
     return moment.timestamp() if moment.tzinfo else None
 
 
+@lru_cache(maxsize=16384)
+def _duration_json(seconds: int) -> bytes:
+    return f'"{human_duration(seconds)}"'.encode()  # nothing in it needs escaping
+
+
 class Since:
     """The time that has passed since a moment, with words around it."""
 
@@ -83,6 +91,12 @@ class Since:
 
     def __call__(self, now: float) -> str:
         return self.before + human_duration(now - self.moment) + self.after
+
+    def json(self, now: float) -> bytes:
+        """The cell's JSON; a list has few distinct ages, so they are kept."""
+        if self.before or self.after:
+            return orjson.dumps(self(now))
+        return _duration_json(int(now - self.moment))
 
 
 def since(stamp: str | None) -> Cell | Aging:

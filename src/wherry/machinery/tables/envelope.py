@@ -30,8 +30,10 @@ def include_object(value: str) -> str:
 
 def table_row(template: RowTemplate, now: float, obj: bytes | None) -> bytes:
     """One row; `obj` is the JSON of what goes with it (a PartialObjectMetadata or the object), None for `null`."""
-    conditions = b"" if not template.conditions else b',"conditions":' + orjson.dumps(template.conditions)
-    return b'{"cells":' + template.cells(now) + conditions + b',"object":' + (obj or b"null") + b"}"
+    if template.conditions:
+        conditions = orjson.dumps(template.conditions)
+        return b'{"cells":%b,"conditions":%b,"object":%b}' % (template.cells(now), conditions, obj or b"null")
+    return b'{"cells":%b,"object":%b}' % (template.cells(now), obj or b"null")
 
 
 def table_document(
