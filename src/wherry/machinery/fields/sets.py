@@ -19,6 +19,7 @@ from typing import Any
 import orjson
 
 from wherry.errors import go_quote
+from wherry.kit.gojson import format_float
 from wherry.machinery.patch.refusals import go_format, go_json
 
 FieldSet = dict[str, Any]
@@ -39,7 +40,7 @@ def go_json_value(value: Any) -> str:
     """A key or set value as it stands inside an element: JSON with the characters of HTML escaped."""
     if isinstance(value, str) and value.isalnum() and value.isascii():
         return f'"{value}"'
-    return go_json(value)
+    return format_float(value) if isinstance(value, float) else go_json(value)
 
 
 def key_element(pairs: list[tuple[str, Any]]) -> str:
