@@ -59,9 +59,13 @@ async def _make(pool: Pool, path: str, thing: dict[str, Any], allowed: tuple[int
 
 
 async def prepare(pool: Pool) -> None:
-    """The namespace and the custom resource that the scenarios need."""
+    """The namespace that the scenarios need."""
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
     await _make(pool, "/api/v1/namespaces", namespace)
+
+
+async def _define(pool: Pool) -> None:
+    """The custom resource, served."""
     await _make(pool, "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", definition())
     await _until(pool, f"/apis/{GROUP}/v1/widgets")
 
@@ -85,6 +89,7 @@ async def configmaps(pool: Pool, plan: Plan) -> AsyncIterator[Result]:
 
 
 async def customs(pool: Pool, plan: Plan) -> AsyncIterator[Result]:
+    await _define(pool)
     patch = lambda number: {"spec": {"size": number + 1}}  # noqa: E731
     async for result in _verbs(pool, plan, "custom resource", WIDGETS, widget, patch):
         yield result
