@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import Any
 
 from wherry.errors import (
@@ -35,7 +36,7 @@ _integer_re = re.compile(r"[+-]?[0-9]+")
 def default_failure_policy(spec: Obj) -> None:
     for rule in (spec.get("podFailurePolicy") or {}).get("rules") or ():
         for pattern in rule.get("onPodConditions") or ():
-            pattern.setdefault("status", "True")
+            pattern["status"] = pattern.get("status") or "True"
 
 
 def listed(values: tuple[str, ...]) -> str:
@@ -200,7 +201,7 @@ def _exit_codes(codes: Obj, path: str, names: set[str]) -> list[FieldError]:
         if value in seen:
             errors.append(duplicate(f"{where}[{index}]", value))
         seen.add(value)
-    if any(later < earlier for earlier, later in zip(values, values[1:], strict=False)):
+    if any(later < earlier for earlier, later in pairwise(values)):
         errors.append(invalid(where, values, "must be ordered"))
     return errors
 
