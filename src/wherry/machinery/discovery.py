@@ -8,7 +8,7 @@ k8s.io/apiserver/pkg/endpoints/discovery, its `aggregated` package, and the grou
 from __future__ import annotations
 
 import re
-from base64 import b64encode
+from binascii import b2a_base64
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import sha256, sha512
 from typing import NamedTuple
@@ -36,7 +36,7 @@ class Document(NamedTuple):
 def storage_version_hash(group: str, version: str, kind: str) -> str:
     """How discovery lets clients notice that the stored version of a kind changed (discovery.StorageVersionHash)."""
     digest = sha256(f"{group}/{version}/{kind}".encode()).digest()
-    return b64encode(digest[:8]).decode()
+    return b2a_base64(digest[:8], newline=False).decode()
 
 
 # --- order of versions ----------------------------------------------------------------------------------------------
