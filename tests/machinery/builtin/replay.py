@@ -114,7 +114,7 @@ class Replay:
                 body = want.get("body") or {}
                 if method in ("POST", "PUT") and want["status"] in (200, 201) and isinstance(body, dict):
                     name = self.fill(step.get("body") or {}).get("metadata", {}).get("name", "")
-                    self.other[res.group, res.name, name] = body
+                    self.other[res.group, res.name, name] = self.fill(_unmask(body))
                 continue
             if method == "DELETE" and want["status"] == 200 and not target.subresource:
                 stored = self.objects.pop((res.group, res.name, target.name), None)
@@ -156,6 +156,8 @@ class Replay:
         res = target.resource
         key = (res.group, res.name, target.name)
         content = (step.get("headers") or {}).get("Content-Type", "application/json")
+        if method == "PATCH" and target.subresource == "scale" and "apply-patch" in content and key in self.objects:
+            self.objects[key]["metadata"]["generation"] += 1
         if "apply-patch" in content or method == "GET" or "dryRun" in path or "fieldValidation" in path:
             return None
         body = self.fill(step.get("body"))
@@ -329,9 +331,15 @@ class Replay:
         found = scale.validate_scale(new)
         if found:
             raise Invalid.of("autoscaling", "Scale", target.name, found)
+        if new["spec"].get("replicas", 0) != obj["spec"].get("replicas"):
+            obj["metadata"]["generation"] += 1
         scale.apply_scale(obj, new)
         obj["metadata"]["resourceVersion"] = "1"
         return 200, scale.to_scale(obj)
+
+
+def _unmask(value: Any) -> Any:
+    return json.loads(json.dumps(value).replace("<id>", "${id}").replace("<ns>", "${ns}"))
 
 
 def _quoted(text: str) -> str:

@@ -43,6 +43,8 @@ class DaemonSets(TemplateStrategy):
         strategy.setdefault("type", "RollingUpdate")
         if strategy["type"] == "RollingUpdate":
             set_default(strategy.setdefault("rollingUpdate", {}), maxUnavailable=1, maxSurge=0)
+        elif strategy.get("rollingUpdate") is not None:  # not pointers inside: absent becomes zero
+            set_default(strategy["rollingUpdate"], maxUnavailable=0, maxSurge=0)
         spec.setdefault("revisionHistoryLimit", 10)
         # The generation of the template is a field inside and an annotation outside (conversion).
         marks = obj.setdefault("metadata", {}).setdefault("annotations", {})

@@ -200,8 +200,10 @@ def _template_update(new: Obj, old: Obj) -> list[FieldError]:
     suspended = bool(old["spec"].get("suspend"))
     status = old.get("status") or {}
     idle = suspended and is_true(status, "Suspended") and not status.get("active")
-    if idle:
+    # 1.36.0 asks for the condition here too; later ones let a job that never started change its directives as before.
+    if idle or (suspended and status.get("startTime") is None):
         before = _with_directives(template, before)
+    if idle:
         spec, known = template.get("spec") or {}, dict(before.get("spec") or {})
         for key in ("containers", "initContainers"):
             known[key] = _with_resources(spec.get(key) or [], known.get(key) or [])
