@@ -55,6 +55,13 @@ class Strategy:
         """Everything but metadata; usually validate_create's rules plus immutability."""
         return []
 
+    # What needs the time or the caller: called right after the prepare step. Most kinds have nothing to do here.
+    def stamp_create(self, obj: Obj, now: str, user: Obj) -> None:
+        """`user` is the caller as a `UserInfo` document (username, uid, groups, extra); empty for the server itself."""
+
+    def stamp_update(self, new: Obj, old: Obj, now: str, subresource: str) -> None:
+        """`subresource` is empty for the main endpoint."""
+
     def canonicalize(self, obj: Obj) -> None:
         """Last touch before an object is stored, after validation (Canonicalize)."""
 
@@ -88,6 +95,8 @@ class Strategy:
     # --- delete ------------------------------------------------------------------------------------------------------
     graceful = False  # pods: deletionGracePeriodSeconds is honoured
     default_gc_policy = "Background"  # "Orphan" for ReplicationController (historical)
+
+    keeps_deleted = False  # the first delete only marks, always (definitions: their objects must go first)
 
     def mark_deleting(self, obj: Obj, now: str) -> None:
         """Called once when a delete does not remove the object at once (namespaces: phase; definitions: a condition)."""

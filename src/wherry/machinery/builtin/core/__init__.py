@@ -1,4 +1,4 @@
-"""(group, resource) -> "module:Class" of this area; a subresource with rules of its own is named `resource/subresource`."""
+"""(group, resource) -> "module:Class" of this area."""
 
 _STORAGE, _NETWORK = "storage.k8s.io", "networking.k8s.io"
 
@@ -9,7 +9,6 @@ TABLE: dict[tuple[str, str], str] = {
     ("", "events"): "events:EventStrategy",
     ("", "limitranges"): "limitranges:LimitRangeStrategy",
     ("", "namespaces"): "namespaces:NamespaceStrategy",
-    ("", "namespaces/finalize"): "namespaces:NamespaceFinalizeStrategy",
     ("", "nodes"): "nodes:NodeStrategy",
     ("", "persistentvolumeclaims"): "persistentvolumeclaims:ClaimStrategy",
     ("", "persistentvolumes"): "persistentvolumes:PersistentVolumeStrategy",

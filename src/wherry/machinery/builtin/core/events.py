@@ -32,10 +32,22 @@ _SHAPES = {
 }
 _SHAPES["related"] = _SHAPES["involvedObject"]
 # in the order in which upstream compares them, the reason twice
-_FIXED = (
-    "involvedObject reason message source firstTimestamp lastTimestamp count reason type eventTime action related "
-    "reportingComponent reportingInstance"
-).split()
+_FIXED = [
+    "involvedObject",
+    "reason",
+    "message",
+    "source",
+    "firstTimestamp",
+    "lastTimestamp",
+    "count",
+    "reason",
+    "type",
+    "eventTime",
+    "action",
+    "related",
+    "reportingComponent",
+    "reportingInstance",
+]
 
 
 def _limit(value: str, limit: int, field: str) -> list[FieldError]:

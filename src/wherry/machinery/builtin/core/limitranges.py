@@ -9,8 +9,8 @@ from wherry.errors import FieldError, duplicate, forbidden, invalid, required
 from wherry.machinery.builtin.common.names import label_key
 from wherry.machinery.builtin.common.quantities import milli_value, parse, round_to_milli, whole_value
 from wherry.machinery.builtin.core.shared.fields import spec_of
-from wherry.machinery.builtin.strategy import Strategy
 from wherry.machinery.builtin.core.shared.resources import allows_overcommit, container_resource_name, resource_name
+from wherry.machinery.builtin.strategy import Strategy
 from wherry.machinery.kinds import Obj
 
 TYPES = ("Pod", "Container", "PersistentVolumeClaim")
@@ -48,12 +48,27 @@ def _names(item: Obj, key: str, field: str) -> list[FieldError]:
 # (upper, lower, where it is reported, whose value is shown, text): upper may not be below lower
 _ORDER = (
     ("max", "min", "min", "min", "min value {low} is greater than max value {high}"),
-    ("defaultRequest", "min", "defaultRequest", "defaultRequest",
-     "min value {low} is greater than default request value {high}"),
-    ("max", "defaultRequest", "defaultRequest", "defaultRequest",
-     "default request value {low} is greater than max value {high}"),
-    ("default", "defaultRequest", "defaultRequest", "defaultRequest",
-     "default request value {low} is greater than default limit value {high}"),
+    (
+        "defaultRequest",
+        "min",
+        "defaultRequest",
+        "defaultRequest",
+        "min value {low} is greater than default request value {high}",
+    ),
+    (
+        "max",
+        "defaultRequest",
+        "defaultRequest",
+        "defaultRequest",
+        "default request value {low} is greater than max value {high}",
+    ),
+    (
+        "default",
+        "defaultRequest",
+        "defaultRequest",
+        "defaultRequest",
+        "default request value {low} is greater than default limit value {high}",
+    ),
     ("default", "min", "default", "min", "min value {low} is greater than default value {high}"),
     ("max", "default", "default", "max", "default value {low} is greater than max value {high}"),
 )

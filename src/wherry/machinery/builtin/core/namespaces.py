@@ -25,12 +25,17 @@ def finalizer_name(value: str, field: str) -> list[FieldError]:
 
 
 class NamespaceStrategy(Strategy):
-    """The main endpoint."""
+    """Namespaces, with their two subresources."""
 
     validate_name = staticmethod(name_is_dns_label)
     selectable = {
         "status.phase": lambda obj: (obj.get("status") or {}).get("phase", ""),
         "name": lambda obj: obj["metadata"].get("name", ""),
+    }
+
+    updates = {
+        "status": ("prepare_status_update", "validate_status_update"),
+        "finalize": ("prepare_finalize_update", "validate_finalize_update"),
     }
 
     def default(self, obj: Obj) -> None:
@@ -45,7 +50,6 @@ class NamespaceStrategy(Strategy):
         finalizers = make(obj, "spec").get("finalizers") or []
         if KUBERNETES not in finalizers:
             obj["spec"]["finalizers"] = [*finalizers, KUBERNETES]
-        self.canonicalize(obj)
 
     def canonicalize(self, obj: Obj) -> None:
         """The name label follows the name, also a generated one."""
@@ -59,7 +63,6 @@ class NamespaceStrategy(Strategy):
         else:
             spec.pop("finalizers", None)
         new["status"] = old.get("status") or {}
-        self.canonicalize(new)
 
     def validate_create(self, obj: Obj) -> list[FieldError]:
         finalizers = (obj.get("spec") or {}).get("finalizers") or []
@@ -67,10 +70,6 @@ class NamespaceStrategy(Strategy):
 
     def validate_update(self, new: Obj, old: Obj) -> list[FieldError]:
         return self.validate_create(new)
-
-    def prepare_status_update(self, new: Obj, old: Obj) -> None:
-        super().prepare_status_update(new, old)
-        self.canonicalize(new)
 
     def validate_status_update(self, new: Obj, old: Obj) -> list[FieldError]:
         phase = (new.get("status") or {}).get("phase", "")
@@ -83,15 +82,14 @@ class NamespaceStrategy(Strategy):
             return [invalid("status.Phase", phase, why)]
         return []
 
+    def mark_deleting(self, obj: Obj, now: str) -> None:
+        make(obj, "status")["phase"] = "Terminating"
 
-class NamespaceFinalizeStrategy(NamespaceStrategy):
-    """The `finalize` subresource: the only door to spec.finalizers."""
-
-    def prepare_update(self, new: Obj, old: Obj) -> None:
+    def prepare_finalize_update(self, new: Obj, old: Obj) -> None:
+        """The only door to spec.finalizers."""
         new["status"] = old.get("status") or {}
-        self.canonicalize(new)
 
-    def validate_update(self, new: Obj, old: Obj) -> list[FieldError]:
+    def validate_finalize_update(self, new: Obj, old: Obj) -> list[FieldError]:
         finalizers = (new.get("spec") or {}).get("finalizers") or []
         out: list[FieldError] = []
         for i, name in enumerate(finalizers):

@@ -55,7 +55,12 @@ def _taints(taints: list[Obj], field: str) -> list[FieldError]:
         out += _taint(taint, where)
         key = (taint.get("effect") or "", taint.get("key") or "")
         if key in seen:
-            shown = {"Key": key[1], "Value": taint.get("value", ""), "Effect": key[0], "TimeAdded": taint.get("timeAdded")}
+            shown = {
+                "Key": key[1],
+                "Value": taint.get("value", ""),
+                "Effect": key[0],
+                "TimeAdded": taint.get("timeAdded"),
+            }
             text = f"Duplicate value: {json_text(shown)}: taints must be unique by key and effect pair"
             out.append(FieldError(where, DUPLICATE[0], text))
         seen.add(key)

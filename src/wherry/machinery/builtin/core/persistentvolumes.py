@@ -98,8 +98,10 @@ class PersistentVolumeStrategy(Strategy):
     def validate_status_update(self, new: Obj, old: Obj) -> list[FieldError]:
         return [] if new["metadata"].get("resourceVersion") else [required("resourceVersion")]
 
-    def stamp_status_update(self, new: Obj, old: Obj, now: str) -> None:
+    def stamp_update(self, new: Obj, old: Obj, now: str, subresource: str) -> None:
         """When the phase changes, the time of the change is noted."""
+        if subresource != "status":
+            return
         status, before = make(new, "status"), old.get("status") or {}
         key = "lastPhaseTransitionTime"
         same_phase = status.get("phase") == before.get("phase")

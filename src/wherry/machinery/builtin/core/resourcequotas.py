@@ -7,9 +7,9 @@ from typing import Any
 from wherry.errors import FieldError, invalid, required
 from wherry.machinery.builtin.common.quantities import parse, round_to_milli
 from wherry.machinery.builtin.core.shared.fields import IMMUTABLE, spec_of
+from wherry.machinery.builtin.core.shared.resources import STANDARD, quantity_value, resource_name
 from wherry.machinery.builtin.core.shared.status import ResetStatus
 from wherry.machinery.builtin.strategy import Strategy
-from wherry.machinery.builtin.core.shared.resources import STANDARD, quantity_value, resource_name
 from wherry.machinery.kinds import Obj
 
 QUOTA_NAMES = STANDARD - {"storage"}

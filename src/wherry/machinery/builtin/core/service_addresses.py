@@ -1,9 +1,10 @@
 """Handing out cluster IPs and node ports to a Service: which to ask for, where they go, what is given back.
 
 The pool itself is state and belongs to `store`; it comes in as an `Allocator`. Follows
-pkg/registry/core/service/storage (patchAllocatedValues, normalizeClusterIPs, alloc.go). Call `allocate_create` after
-defaulting and `prepare_create`, `allocate_update` after `prepare_update`; both before validation. When the write fails,
-undo what `Allocation.taken` lists; when it succeeds, free what `Allocation.freed` lists.
+pkg/registry/core/service/storage (patchAllocatedValues, normalizeClusterIPs, alloc.go). Call `allocate_create` and
+`allocate_update` after defaulting and before the strategy's prepare step, as upstream's BeginCreate and BeginUpdate.
+When the write fails, give back what `taken_ips` and `taken_ports` list (an error raised here carries its Allocation as
+`allocation`); when it succeeds, give back what `freed_ips` and `freed_ports` list.
 """
 
 from __future__ import annotations
@@ -323,7 +324,7 @@ def _health_port(obj: Obj, pool: Allocator, out: Allocation) -> None:
 
 
 def allocate_create(obj: Obj, pool: Allocator) -> Allocation:
-    """Fill in addresses and ports of a new Service. On an error, what was taken so far is in the `Undo` it raises."""
+    """Fill in addresses and ports of a new Service."""
     out = Allocation()
     normalize_cluster_ips(obj, None)
     init_families(obj, None, pool.families)

@@ -246,7 +246,14 @@ def _duplicate_ports(spec: Obj) -> list[FieldError]:
         key = (port.get("protocol", ""), port.get("port") or 0)
         if key in seen:
             # printed as the real server prints its internal struct
-            shown = {"Name": "", "Protocol": key[0], "AppProtocol": None, "Port": key[1], "TargetPort": 0, "NodePort": 0}
+            shown = {
+                "Name": "",
+                "Protocol": key[0],
+                "AppProtocol": None,
+                "Port": key[1],
+                "TargetPort": 0,
+                "NodePort": 0,
+            }
             out.append(duplicate(f"spec.ports[{i}]", shown))
         seen.add(key)
     return out
@@ -431,5 +438,3 @@ def balancer_hostname(item: Obj, field: str) -> list[FieldError]:
     if parse_sloppy(name) is not None:
         out.append(invalid(field + ".hostname", name, "must be a DNS name, not an IP address"))
     return out
-
-

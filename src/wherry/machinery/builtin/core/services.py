@@ -106,7 +106,11 @@ def drop_type_dependent(new: Obj, old: Obj) -> None:
             _drop(spec, "allocateLoadBalancerNodePorts")
         if spec.get("loadBalancerClass") == before.get("loadBalancerClass"):
             _drop(spec, "loadBalancerClass")
-    if externally_accessible(before) and not externally_accessible(spec) and _same(spec, before, "externalTrafficPolicy"):
+    if (
+        externally_accessible(before)
+        and not externally_accessible(spec)
+        and _same(spec, before, "externalTrafficPolicy")
+    ):
         _drop(spec, "externalTrafficPolicy")
     if kind != LOAD_BALANCER:
         make(new, "status")["loadBalancer"] = {}

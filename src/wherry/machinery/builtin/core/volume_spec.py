@@ -25,10 +25,21 @@ from wherry.machinery.kinds import Obj
 MOUNT_OPTIONS = "volume.beta.kubernetes.io/mount-options"
 RECLAIM = ["Delete", "Recycle", "Retain"]
 MORE = "may not specify more than 1 volume type"
-_MOUNTABLE = (
-    "gcePersistentDisk awsElasticBlockStore glusterfs nfs rbd quobyte iscsi cinder cephfs azureFile vsphereVolume "
-    "azureDisk photonPersistentDisk"
-).split()
+_MOUNTABLE = [
+    "gcePersistentDisk",
+    "awsElasticBlockStore",
+    "glusterfs",
+    "nfs",
+    "rbd",
+    "quobyte",
+    "iscsi",
+    "cinder",
+    "cephfs",
+    "azureFile",
+    "vsphereVolume",
+    "azureDisk",
+    "photonPersistentDisk",
+]
 _BETA = {
     "failure-domain.beta.kubernetes.io/zone": "topology.kubernetes.io/zone",
     "failure-domain.beta.kubernetes.io/region": "topology.kubernetes.io/region",

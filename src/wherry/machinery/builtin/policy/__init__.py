@@ -1,4 +1,4 @@
-"""(group, resource) -> "module:Class" of this area; a subresource with rules of its own is named `resource/subresource`."""
+"""(group, resource) -> "module:Class" of this area; a subresource with a body of its own is named `resource/subresource`."""
 
 _ADMISSION, _RBAC = "admissionregistration.k8s.io", "rbac.authorization.k8s.io"
 _CERTIFICATES, _FLOW = "certificates.k8s.io", "flowcontrol.apiserver.k8s.io"
@@ -17,7 +17,6 @@ TABLE: dict[tuple[str, str], str] = {
     (_REVIEWS, "selfsubjectaccessreviews"): "reviews:SelfSubjectAccessReviewStrategy",
     (_REVIEWS, "subjectaccessreviews"): "reviews:SubjectAccessReviewStrategy",
     (_CERTIFICATES, "certificatesigningrequests"): "certificates:SigningRequestStrategy",
-    (_CERTIFICATES, "certificatesigningrequests/approval"): "certificates:ApprovalStrategy",
     (_CERTIFICATES, "clustertrustbundles"): "certificates:ClusterTrustBundleStrategy",
     (_FLOW, "flowschemas"): "flowcontrol:FlowSchemaStrategy",
     (_FLOW, "prioritylevelconfigurations"): "flowcontrol:PriorityLevelStrategy",

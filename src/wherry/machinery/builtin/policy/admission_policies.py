@@ -36,8 +36,29 @@ REASONS = ["Forbidden", "Invalid", "RequestEntityTooLarge"]
 ACTIONS = ["Audit", "Deny", "Warn"]
 _identifier = re.compile("[_a-zA-Z][_a-zA-Z0-9]*").fullmatch
 RESERVED = frozenset(
-    "true false null in as break const continue else for function if import let loop package namespace return var void "
-    "while".split()
+    [
+        "true",
+        "false",
+        "null",
+        "in",
+        "as",
+        "break",
+        "const",
+        "continue",
+        "else",
+        "for",
+        "function",
+        "if",
+        "import",
+        "let",
+        "loop",
+        "package",
+        "namespace",
+        "return",
+        "var",
+        "void",
+        "while",
+    ]
 )
 
 

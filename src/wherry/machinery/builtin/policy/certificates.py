@@ -205,8 +205,12 @@ def _any_name(name: str, prefix: bool = False) -> list[str]:
 
 
 class SigningRequestStrategy(Strategy):
-    """The main endpoint: after its creation nothing but metadata can change here."""
+    """On the main endpoint nothing but metadata can change after the creation."""
 
+    updates = {
+        "status": ("prepare_status_update", "validate_status_update"),
+        "approval": ("prepare_approval_update", "validate_approval_update"),
+    }
     validate_name = staticmethod(_any_name)
     selectable: dict[str, Callable[[Obj], str]] = {"spec.signerName": lambda obj: spec_of(obj).get("signerName", "")}
 
@@ -244,19 +248,17 @@ class SigningRequestStrategy(Strategy):
                 for i, condition in zip(positions, was, strict=True):
                     new["status"]["conditions"][i] = condition
 
-    def stamp_status_update(self, new: Obj, old: Obj, now: str) -> None:
-        _stamp_conditions(new, old, now)
+    def stamp_update(self, new: Obj, old: Obj, now: str, subresource: str) -> None:
+        if subresource:
+            _stamp_conditions(new, old, now)
 
     def validate_status_update(self, new: Obj, old: Obj) -> list[FieldError]:
         options = _options(new, old)
         options.certify = True
         return self._validate_change(new, old, options)
 
-
-class ApprovalStrategy(SigningRequestStrategy):
-    """The `approval` subresource: only conditions pass."""
-
-    def prepare_update(self, new: Obj, old: Obj) -> None:
+    def prepare_approval_update(self, new: Obj, old: Obj) -> None:
+        """The `approval` subresource: only conditions pass."""
         conditions = (new.get("status") or {}).get("conditions")
         new["spec"] = old.get("spec") or {}
         new["status"] = dict(old.get("status") or {})
@@ -264,10 +266,7 @@ class ApprovalStrategy(SigningRequestStrategy):
         if conditions is not None:
             new["status"]["conditions"] = conditions
 
-    def stamp_update(self, new: Obj, old: Obj, now: str) -> None:
-        _stamp_conditions(new, old, now)
-
-    def validate_update(self, new: Obj, old: Obj) -> list[FieldError]:
+    def validate_approval_update(self, new: Obj, old: Obj) -> list[FieldError]:
         options = _options(new, old)
         options.approve = True
         return self._validate_change(new, old, options)

@@ -115,7 +115,7 @@ class ResourceSliceStrategy(Strategy):
                 if taint.get("timeAdded") is None:
                     taint["timeAdded"] = now
 
-    def stamp_update(self, new: Obj, old: Obj, now: str) -> None:
+    def stamp_update(self, new: Obj, old: Obj, now: str, subresource: str) -> None:
         self.stamp_create(new, now, {})
 
     def prepare_create(self, obj: Obj) -> None:
@@ -163,7 +163,7 @@ class DeviceTaintRuleStrategy(ResetStatus, StatusOnly, Strategy):
         if taint.get("timeAdded") is None:
             taint["timeAdded"] = now
 
-    def stamp_update(self, new: Obj, old: Obj, now: str) -> None:
+    def stamp_update(self, new: Obj, old: Obj, now: str, subresource: str) -> None:
         """A change of the effect restarts the clock unless the client sets it."""
         self.stamp_create(new, now, {})
         taint, before = spec_of(new)["taint"], spec_of(old).get("taint") or {}

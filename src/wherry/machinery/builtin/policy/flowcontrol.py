@@ -238,9 +238,7 @@ def _queuing(queuing: Obj, field: str) -> list[FieldError]:
     elif hand > queues:
         out.append(invalid(where, hand, f"should not be greater than queues ({queues})"))
     elif _entropy_bits(queues, hand) > 60:
-        why = (
-            f"required entropy bits of deckSize {queues} and handSize {hand} should not be greater than 60"
-        )
+        why = f"required entropy bits of deckSize {queues} and handSize {hand} should not be greater than 60"
         out.append(invalid(where, hand, why))
     return out
 

@@ -9,10 +9,23 @@ def shown_non_resource(attributes: Obj) -> Obj:
     return {"Path": attributes.get("path", ""), "Verb": attributes.get("verb", "")}
 
 
-_META = (
-    "name generateName namespace selfLink uid resourceVersion generation creationTimestamp deletionTimestamp "
-    "deletionGracePeriodSeconds labels annotations ownerReferences finalizers managedFields"
-).split()
+_META = [
+    "name",
+    "generateName",
+    "namespace",
+    "selfLink",
+    "uid",
+    "resourceVersion",
+    "generation",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "labels",
+    "annotations",
+    "ownerReferences",
+    "finalizers",
+    "managedFields",
+]
 
 
 def shown_meta(meta: Obj) -> Obj:

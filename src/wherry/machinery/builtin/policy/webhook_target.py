@@ -80,7 +80,9 @@ def webhook_url(url: str, field: str) -> list[FieldError]:
 
 
 def webhook_service(service: Obj, field: str) -> list[FieldError]:
-    out = [required(f"{field}.{key}") for key in ("name", "namespace") if not service.get(key)]
+    # the real server hands over name and namespace in the wrong order, and so tells of the other one
+    crossed = (("name", "namespace"), ("namespace", "name"))
+    out = [required(f"{field}.{told}") for told, key in crossed if not service.get(key)]
     port = service.get("port") or 0
     if texts := port_number(port):
         out.append(invalid(field + ".port", port, "port is not valid: " + ", ".join(texts)))

@@ -92,7 +92,9 @@ def _options(new: list[Obj], old: list[Obj]) -> Options:
         known_versions=all(_known_version(hook) for hook in old),
         unique_names=len(set(names)) == len(names),
         any_label_value=any(
-            validate_label_selector(hook.get(key), "") for hook in old for key in ("namespaceSelector", "objectSelector")
+            validate_label_selector(hook.get(key), "")
+            for hook in old
+            for key in ("namespaceSelector", "objectSelector")
         ),
     )
 

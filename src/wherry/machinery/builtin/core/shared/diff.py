@@ -1,16 +1,24 @@
-"""Differences of structs as the real server words them: of internal Go types, printed as JSON, line by line."""
+"""Structs and their differences as the real server words them: internal Go types, printed as JSON, line by line.
+
+The shapes of pods and claims belong to `workloads.internal_shapes`; those of volumes and devices stand in `shapes.json`
+(made by `tools/generate_more_shapes.py`) and join the same table when this module is first needed.
+"""
 
 from __future__ import annotations
 
 import difflib
 import json
+from pathlib import Path
 from typing import Any
 
 from wherry.machinery.builtin.workloads import internal_shapes
 from wherry.machinery.kinds import Obj
 
+for _name, _rows in json.loads(Path(__file__).with_name("shapes.json").read_bytes()).items():
+    internal_shapes._table().setdefault(_name, _rows)
 
-def shown(kind: str, value: Obj) -> Any:
+
+def shown(kind: str, value: Obj | None) -> Any:
     """A value as an internal type of Go."""
     return internal_shapes.internal(kind, value)
 

@@ -224,7 +224,9 @@ def cidr_warnings(field: str, text: str) -> list[str]:
     elif not out and isinstance(prefix[0], ipaddress.IPv6Address):
         canonical = f"{_go_text(prefix[0])}/{prefix[1]}"
         if canonical != text:
-            out.append(f"{field}: IPv6 CIDR value {quoted} should be in RFC 5952 canonical format ({go_quote(canonical)})")
+            out.append(
+                f"{field}: IPv6 CIDR value {quoted} should be in RFC 5952 canonical format ({go_quote(canonical)})"
+            )
     return out
 
 
