@@ -41,13 +41,13 @@ def storage_version_hash(group: str, version: str, kind: str) -> str:
 
 # --- order of versions ----------------------------------------------------------------------------------------------
 
-_KUBE_VERSION = re.compile(r"v([0-9]+)(?:(alpha|beta)([0-9]+))?\Z")
+_KUBE_VERSION = r"v([0-9]+)(?:(alpha|beta)([0-9]+))?\Z"
 _STABILITY = {"alpha": 0, "beta": 1, None: 2}
 
 
 def version_order(version: str) -> tuple[int, int, int, int, str]:
     """A sort key, best first: GA before beta before alpha, newer before older, odd names last by name."""
-    found = _KUBE_VERSION.match(version)
+    found = re.match(_KUBE_VERSION, version)
     if found is None:
         return 1, 0, 0, 0, version
     major, stability, minor = found[1], found[2], found[3]

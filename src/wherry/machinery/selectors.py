@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
 from wherry.errors import BadRequest, go_quote, go_value
 from wherry.machinery.fieldselectors import (
@@ -56,13 +56,11 @@ class SelectorError(BadRequest):
 
 _NAME = r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 _SUBDOMAIN = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
-_NAME_RE = re.compile(rf"{_NAME}\Z")
-_VALUE_RE = re.compile(rf"({_NAME})?\Z")
-_SUBDOMAIN_RE = re.compile(rf"{_SUBDOMAIN}\Z")
 _CHARACTERS = (
     "consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character"
 )
 _NAME_TEXT = f"must {_CHARACTERS} (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '{_NAME}')"
+_VALUE = f"({_NAME})?"
 _VALUE_TEXT = (
     f"a valid label must be an empty string or {_CHARACTERS} "
     f"(e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '({_NAME})?')"
@@ -71,6 +69,15 @@ _SUBDOMAIN_TEXT = (
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start "
     f"and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '{_SUBDOMAIN}')"
 )
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(rf"{pattern}\Z")  # on first use: compiling costs milliseconds that start-up has not
+
+
+def _matches(pattern: str, text: str) -> bool:
+    return _compiled(pattern).match(text) is not None
 
 
 def _longer(text: str, limit: int) -> bool:
@@ -92,14 +99,14 @@ def label_key_problems(key: str) -> list[str]:
         else:
             if _longer(prefix, 253):
                 problems.append("prefix part must be no more than 253 bytes")
-            if not _SUBDOMAIN_RE.match(prefix):
+            if not _matches(_SUBDOMAIN, prefix):
                 problems.append(f"prefix part {_SUBDOMAIN_TEXT}")
     name = parts[-1]
     if not name:
         problems.append("name part must be non-empty")
     elif _longer(name, 63):
         problems.append("name part must be no more than 63 bytes")
-    if not _NAME_RE.match(name):
+    if not _matches(_NAME, name):
         problems.append(f"name part {_NAME_TEXT}")
     return problems
 
@@ -107,7 +114,7 @@ def label_key_problems(key: str) -> list[str]:
 def label_value_problems(value: str) -> list[str]:
     """What is wrong with a label value (content.IsLabelValue)."""
     problems = ["must be no more than 63 bytes"] if _longer(value, 63) else []
-    if not _VALUE_RE.match(value):
+    if not _matches(_VALUE, value):
         problems.append(_VALUE_TEXT)
     return problems
 
@@ -115,8 +122,7 @@ def label_value_problems(value: str) -> list[str]:
 # --- requirements ---------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Requirement:
+class Requirement(NamedTuple):
     """One term; `values` are sorted and distinct when they come from text."""
 
     key: str
