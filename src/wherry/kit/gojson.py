@@ -11,6 +11,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -99,7 +100,7 @@ def number_text(value: int | float) -> str:
 
 # --- reading ---------------------------------------------------------------------------------------------------------
 
-DEEPEST = 250  # levels of nesting; upstream allows 10,000, but what is read must also be writable
+DEEPEST = 254  # levels of nesting; upstream allows 10,000, but what is read must also be writable
 
 
 class JSONError(ValueError):
@@ -135,53 +136,54 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found if len(found) == len(pairs) else Pairs(pairs)
 
 
-def read_exactly(body: bytes) -> Any:
+def plain(value: Any) -> Any:
+    """A document without `Literal` and `Pairs`: what may go on into objects."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    return float(value) if isinstance(value, Literal) else value
+
+
+def read_exactly(body: bytes, parse_float: Callable[[str], float] = Literal) -> Any:
     """The slow reader: floats keep their text, objects that repeat a key keep all of its values."""
     fault = syntax_error(body)
     if fault:
         raise JSONError(fault)
     text = body.decode("utf-8", "wherry-go-replace")
-    value = json.loads(text, parse_float=Literal, object_pairs_hook=_object)
+    value = json.loads(text, parse_float=parse_float, object_pairs_hook=_object)
     # Only an escape can bring a surrogate in.
     return _unsurrogate(value) if "\\ud" in text or "\\uD" in text else value
 
 
 def _names_key_twice(body: bytes, value: Any) -> bool:
-    """Whether the document may repeat a key: it has more `":` than what was read, written again, has.
+    """Whether the document may repeat a key: it is longer, and has more colons, than what was read, written again.
 
-    A quote inside a string is followed by a colon equally often in both, as long as neither hides behind an escape
-    or a blank; documents with those are read slowly.
+    Blanks have no colons, and a colon inside a string is in both, unless it was written as an escape; documents with
+    such an escape are read slowly. Raises JSONError if the document nests too deeply to be written again.
     """
-    if b" :" in body or b"\\u0022" in body or b"\t:" in body or b"\n:" in body or b"\r:" in body:
-        return True
-    return body.count(b'":') != orjson.dumps(value).count(b'":')
+    try:
+        written = orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        raise JSONError("exceeded max depth") from None
+    if len(written) == len(body) or (len(written) == len(body) - 1 and body.endswith(b"\n")):
+        return False
+    return written.count(b":") != body.count(b":") or b"\\u003" in body
 
 
 def loads(body: bytes) -> Any:
-    """A JSON document as sigs.k8s.io/json reads it. Raises JSONError with Go's text."""
+    """A JSON document as sigs.k8s.io/json reads it, with `Pairs` for repeated keys. Raises JSONError with Go's text."""
+    return read(body)[0]
+
+
+def read(body: bytes) -> tuple[Any, bool]:
+    """(document, whether it is free of `Pairs` for sure)."""
     try:
         value = orjson.loads(body)
-        if body.count(b"{") + body.count(b"[") > DEEPEST and _depth(body) > DEEPEST:
-            raise JSONError("exceeded max depth")
-        if not _names_key_twice(body, value):
-            return value
     except orjson.JSONDecodeError:
-        pass  # malformed, or something Go takes and orjson does not: bad UTF-8, lone surrogates
-    return read_exactly(body)
-
-
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.S)
-
-
-def _depth(body: bytes) -> int:
-    depth = deepest = 0
-    for char in _STRING.sub(b"", body):
-        if char in b"{[":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif char in b"}]":
-            depth -= 1
-    return deepest
+        # Malformed, or something Go takes and orjson does not: bad UTF-8, lone surrogates.
+        return read_exactly(body, float), False
+    return (read_exactly(body, float), False) if _names_key_twice(body, value) else (value, True)
 
 
 # --- Go's scanner, for its error texts -------------------------------------------------------------------------------

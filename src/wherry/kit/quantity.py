@@ -172,7 +172,7 @@ class Quantity:
         if mine != theirs:
             return self.sign() if mine > theirs else -self.sign()
         low = min(self.scale, other.scale)
-        left, right = self.value * 10 ** (self.scale - low), other.value * 10 ** (other.scale - low)
+        left, right = self.value * int(10 ** (self.scale - low)), other.value * int(10 ** (other.scale - low))
         return (left > right) - (left < right)
 
     def __eq__(self, other: object) -> bool:

@@ -8,6 +8,7 @@ k8s.io/apiserver, whose error texts these are.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple, Protocol
 
 from wherry.errors import BadRequest, go_quote
@@ -45,6 +46,7 @@ class Untyped(NamedTuple):
     version: str
     kind: str
     duplicates: list[str]  # keys a YAML body repeats; those of a JSON body are found while decoding
+    plain: bool = True  # False if the document may hold `gojson.Pairs` or `gojson.Literal`
 
 
 class Decoded(NamedTuple):
@@ -123,6 +125,7 @@ def duplicate_keys(raw: Any, path: str = "") -> list[str]:
     return list(found)
 
 
+@lru_cache(maxsize=1024)
 def split_api_version(text: str) -> tuple[str, str]:
     """schema.ParseGroupVersion; ValueError with its text."""
     if text in ("", "/"):
@@ -166,11 +169,12 @@ def _claims(raw: Any) -> tuple[str, str]:
 def decode_untyped(body: bytes, media_type: str, target_kind: str) -> Untyped:
     """Parse a JSON or YAML body and read what it claims to be; refusals name the endpoint's kind."""
     duplicates: list[str] = []
+    plain = False
     try:
         if media_type == YAML:
             raw, duplicates = parse_yaml(body)
         else:
-            raw = gojson.loads(body)
+            raw, plain = gojson.read(body)
     except gojson.JSONError as error:
         raise unrecognized(target_kind, f"couldn't get version/kind; json parse error: {error}", body) from None
     except ValueError as error:
@@ -183,7 +187,7 @@ def decode_untyped(body: bytes, media_type: str, target_kind: str) -> Untyped:
         group, version = split_api_version(api_version)
     except ValueError as error:
         raise unrecognized(target_kind, str(error), body) from None
-    return Untyped(raw, group, version, kind, duplicates)
+    return Untyped(raw, group, version, kind, duplicates, plain)
 
 
 def decode_custom(body: bytes, media_type: str, target: Target) -> Untyped:
@@ -193,15 +197,10 @@ def decode_custom(body: bytes, media_type: str, target: Target) -> Untyped:
         shown = body.decode("utf-8", "wherry-go-replace")
         raise unrecognized(target.kind, f"Object 'Kind' is missing in '{shown}'", body)
     check_version(found.group, found.version, target)
-    if (not found.duplicates and "pairs" in dir(found.raw)) or _has_pairs(found.raw):
-        return found._replace(duplicates=[*found.duplicates, *duplicate_keys(found.raw)])
-    return found
-
-
-def _has_pairs(value: Any) -> bool:
-    if isinstance(value, dict):
-        return isinstance(value, gojson.Pairs) or any(map(_has_pairs, value.values()))
-    return isinstance(value, list) and any(map(_has_pairs, value))
+    if found.plain:
+        return found
+    duplicates = [*found.duplicates, *duplicate_keys(found.raw)]
+    return found._replace(raw=gojson.plain(found.raw), duplicates=duplicates, plain=True)
 
 
 # --- what a body may claim -------------------------------------------------------------------------------------------
@@ -269,17 +268,20 @@ def decode_object(
         return decode_parsed(found, target, field_validation, scheme)
     except NeedLiteral:
         raw = gojson.read_exactly(body)
-        return decode_parsed(found._replace(raw=raw), target, field_validation, scheme)
+        return decode_parsed(found._replace(raw=raw, plain=False), target, field_validation, scheme)
 
 
 def decode_parsed(
     found: Untyped, target: Target, field_validation: FieldValidation = "Warn", scheme: str = SCHEME
 ) -> Decoded:
     """The second half of `decode_object`. Raises NeedLiteral if the digits of a number matter and are lost."""
-    group, version, kind = _complete(found, target)
-    same = (group, version, kind) == (target.group, target.version, target.kind)
+    group, version, kind, duplicates = found.group, found.version, found.kind, found.duplicates
+    same = kind == target.kind and version == target.version and group == target.group
     if not same:
-        _check_known(group, version, kind, target, scheme)
+        group, version, kind = _complete(found, target)
+        same = kind == target.kind and version == target.version and group == target.group
+        if not same:
+            _check_known(group, version, kind, target, scheme)
     try:
         made, strict = _decode(group, version, kind, found.raw, target)
     except DecodeError as error:
@@ -288,14 +290,14 @@ def decode_parsed(
         ours = _internal(target.group, target.version, target.kind)
         raise unfit(kind, version, target.kind, f"converting ({version}.{kind}) to ({ours}): unknown conversion")
     warnings: list[str] = []
-    if field_validation != "Ignore" and (strict or found.duplicates):
-        problems = [*found.duplicates, *strict]
+    if (strict or duplicates) and field_validation != "Ignore":
+        problems = [*duplicates, *strict]
         if field_validation == "Strict":
             raise unfit(kind, version, target.kind, strict_text(problems))
         warnings = strict_warnings(problems)
     if not same:
         check_version(group, version, target)
-    return Decoded(_named(made, target), warnings)
+    return Decoded(_named(made if found.plain else gojson.plain(made), target), warnings)
 
 
 def _check_known(group: str, version: str, kind: str, target: Target, scheme: str) -> None:
@@ -321,7 +323,7 @@ def _decode(group: str, version: str, kind: str, raw: Any, target: Target) -> tu
 
 def _named(obj: Obj, target: Target) -> Obj:
     """With kind and apiVersion of the endpoint, in front."""
-    api_version = f"{target.group}/{target.version}" if target.group else target.version
+    api_version = group_version(target.group, target.version)
     if obj.get("kind") == target.kind and obj.get("apiVersion") == api_version:
         return obj
     obj.pop("kind", None)

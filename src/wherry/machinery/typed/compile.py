@@ -18,7 +18,7 @@ from typing import Any
 from wherry.machinery.typed import scalars
 from wherry.machinery.typed.context import At, Context, Embedded, Key
 from wherry.machinery.typed.facts import Field, fields, is_struct, shown, underlying
-from wherry.machinery.typed.objects import struct_decoder
+from wherry.machinery.typed.objects import DECODE, SKIP, STORE, Row, Rows, struct_decoder
 from wherry.machinery.typed.scalars import Decode
 
 # What an absent value of a type that is no struct looks like when written.
@@ -36,35 +36,54 @@ _SPECIAL: dict[str, Decode] = {
     "any": scalars.anything,
 }
 
-KEEP, DROP_EMPTY, DROP_NONE = 0, 1, 2
-
 
 def is_nilable(go_type: str) -> bool:
-    return go_type.startswith(("*", "[]", "map[")) or go_type == "any"
+    """Whether a null in the document leaves nothing behind, rather than a zero value."""
+    base = underlying(go_type)
+    return base.startswith(("*", "[]", "map[")) or base in ("any", "meta/v1.Time", "meta/v1.MicroTime")
 
 
-def drop_rule(field: Field) -> int:
-    """When a decoded value is left out."""
+def drops_empty(field: Field) -> bool:
+    """Whether a field is left out when its value is the zero value of its type."""
     base = underlying(field.type)
     if field.omitzero and base in ("meta/v1.Time", "meta/v1.MicroTime"):
-        return DROP_NONE
-    if not field.omitempty:
-        return KEEP
-    if base.startswith("*") or base == "any":
-        return DROP_NONE
-    if base.startswith(("[]", "map[")) or base in ("string", "bool", "float64") or base in _INTEGERS:
-        return DROP_EMPTY
-    return KEEP  # structs and types with their own JSON form: omitempty does not see them
+        return True
+    # Structs and types with their own JSON form are always written: omitempty does not see them.
+    return field.omitempty and (base.startswith(("[]", "map[")) or base in _EMPTY)
+
+
+def drops_null(field: Field) -> bool:
+    return drops_empty(field) or (field.omitempty and underlying(field.type).startswith(("*", "any")))
+
+
+_EMPTY = frozenset(("string", "bool", "float64", *_INTEGERS))
 
 
 def zero(go_type: str, keep_empty: bool) -> Any:
-    """A callable for structs, else the value."""
+    """What an absent field is written as: a value, or a callable that makes a fresh one."""
     base = underlying(go_type)
     if is_struct(base):
-        return lambda: decoder(base, keep_empty)(None, None, Context())
+        return _template(base, keep_empty)
     if base in _INTEGERS or base == "float64":
         return 0
     return _ZERO.get(base)
+
+
+def _template(base: str, keep_empty: bool) -> Callable[[], dict[str, Any]]:
+    """Makes zero structs; compiles the type when the first is wanted."""
+    made: list[dict[str, Any]] = []
+
+    def make() -> dict[str, Any]:
+        if not made:
+            made.append(decoder(base, keep_empty)(None, None, Context()))
+        return _copy(made[0])
+
+    return make
+
+
+def _copy(value: dict[str, Any]) -> dict[str, Any]:
+    """A zero struct has nothing but scalars and zero structs."""
+    return {key: _copy(item) if item.__class__ is dict else item for key, item in value.items()}
 
 
 @cache
@@ -107,7 +126,7 @@ def _pointer(inner: Decode) -> Decode:
 
 
 def _list(go_type: str, element: str, keep_empty: bool) -> Decode:
-    inner = lazy(element, keep_empty)
+    inner: Decode | None = None  # compiled when the first element comes, because types may nest in themselves
     text = underlying(element) == "string"
     name = shown(go_type)
 
@@ -124,6 +143,9 @@ def _list(go_type: str, element: str, keep_empty: bool) -> Decode:
                     break
             else:
                 return raw
+        nonlocal inner
+        if inner is None:
+            inner = decoder(element, keep_empty)
         index = -1
         return [inner(item, (at, (index := index + 1), ""), ctx) for item in raw]
 
@@ -131,12 +153,15 @@ def _list(go_type: str, element: str, keep_empty: bool) -> Decode:
 
 
 def _map(go_type: str, element: str, keep_empty: bool) -> Decode:
-    inner = lazy(element, keep_empty)
+    inner: Decode | None = None
     text = underlying(element) == "string"
     octets = underlying(element) == "[]uint8"
     name = shown(go_type)
 
     def decode(raw: Any, at: At, ctx: Context) -> Any:
+        nonlocal inner
+        if inner is None:
+            inner = decoder(element, keep_empty)
         if raw.__class__ is not dict:
             if not isinstance(raw, dict):
                 if raw is not None:
@@ -175,49 +200,33 @@ def _repeated(raw: Any, inner: Decode, at: At, ctx: Context) -> dict[str, Any]:
     return out
 
 
-def lazy(go_type: str, keep_empty: bool) -> Decode:
-    """The closure of a type; for a struct, one that compiles it when first called."""
-    if not is_struct(go_type.lstrip("*")) and not is_nilable(go_type):
-        return decoder(go_type, keep_empty)
-    made: list[Decode] = []
-
-    def decode(raw: Any, at: At, ctx: Context) -> Any:
-        if not made:
-            made.append(decoder(go_type, keep_empty))
-        return made[0](raw, at, ctx)
-
-    return decode
-
-
 def _struct(name: str, keep_empty: bool) -> Decode:
-    listed = fields(name)
-    rows: dict[str, tuple[int, type | None, Decode, int, str]] = {}
-    must: list[tuple[str, Any]] = []
-    for index, field in enumerate(listed):
+    rows: Rows = {}
+    must: list[tuple[int, str, Any]] = []
+    for index, field in enumerate(fields(name)):
         segment: str = field.json
         if field.go_path != field.json:
             segment = Embedded(field.json)
             segment.go_path = field.go_path
-        drop = drop_rule(field)
-        base = underlying(field.type.lstrip("*"))
-        klass: type | None = {"string": str, "bool": bool}.get(base)
-        rows[field.json] = (index, klass, _late(rows, field, keep_empty), drop, segment)
-        if drop == KEEP:
-            must.append((field.json, zero(field.type, keep_empty)))
+        klass = _PLAIN.get(underlying(field.type.lstrip("*")))
+        null = (SKIP if drops_null(field) else STORE) if is_nilable(field.type) else DECODE
+        rows[field.json] = Row(index, klass, _late(rows, field, keep_empty), drops_empty(field), null, segment)
+        if not drops_null(field):
+            must.append((index, field.json, zero(field.type, keep_empty)))
     # The struct's own name, without package, is what error texts say.
     return struct_decoder(shown(name).rpartition(".")[2], shown(name), rows, tuple(must))
 
 
-def _late(rows: dict[str, Any], field: Field, keep_empty: bool) -> Decode:
+_PLAIN: dict[str, type] = {"string": str, "bool": bool}
+
+
+def _late(rows: Rows, field: Field, keep_empty: bool) -> Decode:
     """A field's closure, made at its first use and then put in its own place."""
 
     def decode(raw: Any, at: At, ctx: Context) -> Any:
-        made = decoder(field.type, keep_empty)
-        index, klass, _, drop, segment = rows[field.json]
-        rows[field.json] = (index, klass, made, drop, segment)
+        # The struct's loop has dealt with null, so a pointer is decoded like what it points to.
+        made = decoder(field.type.removeprefix("*"), keep_empty)
+        rows[field.json] = rows[field.json]._replace(closure=made)
         return made(raw, at, ctx)
 
     return decode
-
-
-Compile = Callable[[str, bool], Decode]

@@ -71,18 +71,16 @@ def go_field(at: At) -> tuple[str, str]:
 class Context:
     """One decoding of one document."""
 
-    __slots__ = ("error", "seen", "strict")
+    __slots__ = ("error", "strict")
 
     def __init__(self) -> None:
         self.strict: list[str] = []
-        self.seen: set[str] = set()
         self.error = ""  # the first error that lets decoding go on, as Go's decoder keeps it
 
     def note(self, what: str, at: At, key: str) -> None:
         """A strict error: `unknown field` or `duplicate field`; repeats and those beyond a hundred are dropped."""
         text = f"{what} {go_quote(strict_path(at, key))}"
-        if text not in self.seen and len(self.strict) < MOST_STRICT_ERRORS:
-            self.seen.add(text)
+        if len(self.strict) < MOST_STRICT_ERRORS and text not in self.strict:
             self.strict.append(text)
 
     def soft(self, text: str) -> None:

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from wherry.kit.gojson import Pairs
 from wherry.machinery.typed.context import At, Context
 from wherry.machinery.typed.scalars import Decode
 
-# field -> (index, class that needs no decoding or None, closure, drop rule, segment)
-Rows = dict[str, tuple[int, type | None, Decode, int, str]]
+DECODE, SKIP, STORE = 0, 1, 2  # what becomes of a null: a zero value, nothing, a null
 
 
-def struct_decoder(name: str, go_type: str, rows: Rows, must: tuple[tuple[str, Any], ...]) -> Decode:
+class Row(NamedTuple):
+    """One field of a struct, as the loop below wants it."""
+
+    order: int
+    klass: type | None  # values of this class need no decoding
+    closure: Decode
+    empty: bool  # left out when empty
+    null: int
+    segment: str
+
+
+Rows = dict[str, Row]
+
+
+def struct_decoder(name: str, go_type: str, rows: Rows, must: tuple[tuple[int, str, Any], ...]) -> Decode:
     """The closure of one struct. `must` are the fields that are written even if the document has none of them."""
-    order = {key: row[0] for key, row in rows.items()}
-    position = order.__getitem__
+    position = {key: row.order for key, row in rows.items()}.__getitem__
     get = rows.get
 
     def decode(raw: Any, at: At, ctx: Context) -> Any:
@@ -33,19 +45,25 @@ def struct_decoder(name: str, go_type: str, rows: Rows, must: tuple[tuple[str, A
             if row is None:
                 ctx.note("unknown field", at, key)
                 continue
-            index, klass, closure, drop, segment = row
+            index, klass, closure, empty, null, segment = row
             if value.__class__ is not klass:
-                value = closure(value, (at, segment, name), ctx)
-            if not value and drop and (drop == 1 or value is None):
+                if value is None and null:
+                    if null == SKIP:
+                        continue
+                else:
+                    value = closure(value, (at, segment, name), ctx)
+            if empty and not value:
                 continue
             if index < last:
                 ordered = False
             last = index
             out[key] = value
-        for key, zero in must:
+        for index, key, zero in must:
             if key not in out:
                 out[key] = zero() if callable(zero) else zero
-                ordered = False
+                if index < last:
+                    ordered = False
+                last = index
         if ordered:
             return out
         return {key: out[key] for key in sorted(out, key=position)}
@@ -60,8 +78,9 @@ def struct_decoder(name: str, go_type: str, rows: Rows, must: tuple[tuple[str, A
                 continue
             if key in merged:
                 ctx.note("duplicate field", at, key)
-            nothing = row[2](value, (at, row[4], name), ctx) is None  # decoded here for its own strict errors
-            if key in merged and (value is not None or not nothing):
+            if value is not None:
+                row.closure(value, (at, row.segment, name), ctx)  # for its own strict errors
+            if key in merged and (value is not None or row.null == DECODE):
                 value = merge(merged[key], value)
             merged[key] = value
         return decode(merged, at, Context())
