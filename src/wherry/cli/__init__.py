@@ -1,0 +1,30 @@
+"""The `wherry` command. Only `main` lives here: importing it must cost nothing (law 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code: 0 done, 1 could not be done, 2 wrong usage."""
+    import sys
+
+    from wherry.cli.arguments import parser
+
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["kubectl"]:
+        # Everything behind belongs to kubectl, --help included, so argparse must not see it.
+        from wherry.cli.kubectl import run
+
+        return run(given[1:])
+    options = parser().parse_args(given)
+    if options.command == "up":
+        from wherry.cli.up import up
+
+        return up(options)
+    if options.command == "version":
+        from wherry.cli.version import version
+
+        return version()
+    parser().print_help()
+    return 2

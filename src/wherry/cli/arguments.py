@@ -1,0 +1,67 @@
+"""The commands and flags, and nothing else: the law tests hold `docs/reference/cli.md` against this tree."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+DATA = Path(".wherry")
+PORT = 6443
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+_EXAMPLES = """\
+examples:
+  wherry up                         start, with the data in .wherry/
+  wherry kubectl get namespaces     talk to it
+  wherry up --in-memory --port 0    forget everything at exit, on a free port
+  export KUBECONFIG=.wherry/kubeconfig && helm install ...
+
+Documentation: https://github.com/wherry-dev/wherry/tree/main/docs
+"""
+
+_UP_EXAMPLES = """\
+examples:
+  wherry up
+  wherry up --data ~/planes/blue --port 7443
+  wherry up --in-memory --port 0 --kubeconfig /tmp/kc
+
+It prints one line when it is ready and stops on Ctrl-C.
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    raw = argparse.RawDescriptionHelpFormatter
+    root = argparse.ArgumentParser(
+        prog="wherry",
+        description="A Kubernetes-style control plane in one process.",
+        epilog=_EXAMPLES,
+        formatter_class=raw,
+    )
+    commands = root.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    _up(commands.add_parser("up", help="start a control plane", epilog=_UP_EXAMPLES, formatter_class=raw))
+    # Listed for the help text; `cli.main` hands everything behind it to kubectl unseen.
+    commands.add_parser("kubectl", help="run kubectl against the control plane", add_help=False)
+    commands.add_parser("version", help="print the version")
+    return root
+
+
+def _up(up: argparse.ArgumentParser) -> None:
+    where = up.add_mutually_exclusive_group()
+    where.add_argument("--data", type=Path, default=DATA, metavar="DIR", help="the data folder (default .wherry)")
+    where.add_argument("--in-memory", action="store_true", help="keep nothing: everything is gone at exit")
+    up.add_argument("--storage", default="", metavar="URL", help="keep the records elsewhere, e.g. sqlite:DIR, memory:")
+    up.add_argument("--bind", default="127.0.0.1", metavar="ADDR", help="the address to listen on (default 127.0.0.1)")
+    up.add_argument(
+        "--port", type=int, default=PORT, metavar="N", help=f"the port; 0 takes a free one (default {PORT})"
+    )
+    up.add_argument("--kubeconfig", type=Path, metavar="FILE", help="where to write it (default DIR/kubeconfig)")
+    up.add_argument(
+        "--tls-name", action="append", default=[], metavar="NAME",
+        help="a further name or address for the server's certificate; may be repeated",
+    )  # fmt: skip
+    up.add_argument(
+        "--token-auth-file", type=Path, metavar="FILE",
+        help='further bearer tokens, lines of token,user,uid,"group1,group2"',
+    )  # fmt: skip
+    up.add_argument("--log-level", choices=LOG_LEVELS, default="warning", help="how much to log (default warning)")

@@ -1,0 +1,100 @@
+"""`wherry up`: one control plane in this process, until a signal ends it."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wherry.cli.arguments import DATA
+
+if TYPE_CHECKING:
+    from wherry.access.user import User
+
+_loaded = time.monotonic()
+
+
+def up(options: argparse.Namespace) -> int:
+    """Start, say so in one line, wait for SIGINT or SIGTERM, stop. Expected failures are one line on stderr."""
+    from wherry.controlplane.tokens import TokenFileError, read_tokens
+    from wherry.server.serve import ListenError
+    from wherry.storage.api import StorageError
+
+    level = getattr(logging, options.log_level.upper())
+    logging.basicConfig(stream=sys.stderr, level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        users = read_tokens(options.token_auth_file) if options.token_auth_file else {}
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_serve(options, users))
+    except (StorageError, ListenError, TokenFileError) as error:
+        print(f"wherry: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        pass
+    return 0
+
+
+async def _serve(options: argparse.Namespace, users: dict[str, User]) -> None:
+    from wherry.controlplane import ControlPlane
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(number, _asked, stop)
+        except NotImplementedError:  # Windows: Ctrl-C arrives as KeyboardInterrupt
+            pass
+    plane = ControlPlane(
+        data_dir=None if options.in_memory else options.data,
+        storage_url=options.storage,
+        bind=options.bind,
+        port=options.port,
+        names=options.tls_name,
+        kubeconfig_path=options.kubeconfig or (DATA / "kubeconfig" if options.in_memory else None),
+        users=users,
+    )
+    await plane.start()
+    try:
+        # What stands now stands until the end: the collector need not look at it again and again.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 50)
+        print(f"Ready at {plane.url} in {since_start_ms()} ms; kubeconfig: {plane.kubeconfig_path}", flush=True)
+        await stop.wait()
+    finally:
+        await plane.stop()
+
+
+def _asked(stop: asyncio.Event) -> None:
+    """The first signal stops cleanly; a second one is impatience."""
+    if stop.is_set():
+        os._exit(130)
+    stop.set()
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None  # asyncio's own
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
+def since_start_ms() -> int:
+    """Milliseconds since the process was started; since this module was loaded where the system does not tell."""
+    try:
+        # Field 22, counted behind the command's name, which may itself hold blanks and parentheses.
+        fields = Path("/proc/self/stat").read_text("ascii", "replace").rpartition(")")[2].split()
+        started = int(fields[19]) / os.sysconf("SC_CLK_TCK")
+        return round((time.clock_gettime(time.CLOCK_BOOTTIME) - started) * 1000)
+    except (OSError, AttributeError, ValueError, IndexError):
+        return round((time.monotonic() - _loaded) * 1000)

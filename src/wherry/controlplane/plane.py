@@ -1,0 +1,136 @@
+"""The composition root: the one place that knows everyone. It puts rooms together, starts and stops them; no more.
+
+Start in the order in which failures are cheap: data folder, port, storage, certificates, handler, and only then the
+first connection. Stop the other way round.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+from wherry.access.user import User
+from wherry.controlplane import kubeconfig
+from wherry.controlplane.datafolder import DataFolder
+from wherry.kit.ids import new_token
+from wherry.kit.pki import Pki
+from wherry.server.asgi import ApiApp
+from wherry.server.http import Handler
+from wherry.server.limits import Limits
+from wherry.server.serve import Server, listen
+from wherry.storage import open_storage
+from wherry.storage.api import Storage
+
+MASTERS = "system:masters"
+# Names under which a server on this machine, or a Service in front of it, is reached.
+NAMES = (
+    "localhost",
+    "*.localhost",
+    "127.0.0.1",
+    "::1",
+    "kubernetes",
+    "kubernetes.default",
+    "kubernetes.default.svc",
+    "kubernetes.default.svc.cluster.local",
+)
+_ANY = ("0.0.0.0", "::", "")
+
+MakeHandler = Callable[[Storage, str, dict[str, User]], Awaitable[Handler]]
+
+
+async def make_handler(storage: Storage, token: str, users: dict[str, User]) -> Handler:
+    """The API over a storage; `token` is the administrator's, `users` are further bearer tokens."""
+    from wherry.access.chain import ADMIN, Tokens, certificates
+    from wherry.server.build import build_handler
+
+    handler = await build_handler(storage, token=token)
+    if users:
+        handler.api.chain.authenticators = [certificates, Tokens({**users, token: ADMIN})]
+    return handler
+
+
+class ControlPlane:
+    """A control plane that serves its API over HTTPS between `start` and `stop`.
+
+    `data_dir` None keeps everything in memory. `storage_url` puts the records elsewhere than into the data folder.
+    `port` 0 takes a free one: `url` tells which. `kubeconfig_path` None writes the kubeconfig into the data folder.
+    """
+
+    def __init__(
+        self,
+        *,
+        data_dir: Path | None = None,
+        storage_url: str = "",
+        bind: str = "127.0.0.1",
+        port: int = 0,
+        names: Sequence[str] = (),
+        kubeconfig_path: Path | None = None,
+        users: dict[str, User] | None = None,
+        limits: Limits | None = None,
+        handler: MakeHandler = make_handler,
+    ):
+        self._folder = DataFolder(data_dir) if data_dir is not None else None
+        self._storage_url = storage_url or (self._folder.storage_url if self._folder else "memory:")
+        self._bind = bind
+        self._wanted_port = port
+        self._names = tuple(names)
+        self.kubeconfig_path = kubeconfig_path or (self._folder.kubeconfig if self._folder else None)
+        self._users = users or {}
+        self._limits = limits or Limits()
+        self._make_handler = handler
+        self._storage: Storage | None = None
+        self._server: Server | None = None
+        self.token = ""
+        self.kubeconfig = ""
+
+    @property
+    def url(self) -> str:
+        """Where clients on this machine reach the API."""
+        assert self._server is not None, "the control plane has not started"
+        host = {"::": "[::1]"}.get(self._bind, "127.0.0.1" if self._bind in _ANY else self._bind)
+        if ":" in host and not host.startswith("["):
+            host = f"[{host}]"
+        return f"https://{host}:{self._server.port}"
+
+    async def start(self) -> None:
+        """Ready to serve when it returns. Raises StorageError, ListenError; nothing stays open then."""
+        if self._folder is not None:
+            self._folder.check()
+        sock = listen(self._bind, self._wanted_port)
+        try:
+            await self._start(sock)
+        except BaseException:
+            sock.close()
+            await self.stop()
+            raise
+
+    async def _start(self, sock: socket.socket) -> None:
+        self._storage = open_storage(self._storage_url)  # takes the lock: from here on the folder is ours
+        self.token = self._folder.token() if self._folder is not None else new_token()
+        pki = Pki(self._folder.pki if self._folder is not None else None)
+        tls = pki.server_context(self._server_names())
+        handler = await self._make_handler(self._storage, self.token, self._users)
+        self._server = Server(ApiApp(handler, self._limits), sock, tls)
+        await self._server.start()
+        admin = pki.client("admin", "kubernetes-admin", (MASTERS,))
+        self.kubeconfig = kubeconfig.render(server=self.url, authority=pki.authority, client=admin, token=self.token)
+        if self.kubeconfig_path is not None:
+            kubeconfig.write(self.kubeconfig_path, self.kubeconfig)
+
+    async def stop(self) -> None:
+        """End connections, finish commits, release the folder. Idempotent; a stopped control plane can start again."""
+        server, self._server = self._server, None
+        storage, self._storage = self._storage, None
+        try:
+            if server is not None:
+                await server.stop()
+        finally:
+            if storage is not None:
+                await storage.close()
+
+    def _server_names(self) -> list[str]:
+        host = socket.gethostname()
+        own = [host] if host and host.isascii() else []
+        bound = [] if self._bind in _ANY else [self._bind]
+        return [*NAMES, *own, *bound, *self._names]
