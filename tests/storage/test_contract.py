@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import tracemalloc
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 
+import orjson
 import pytest
 
 from wherry.storage import open_storage
@@ -299,6 +301,22 @@ def test_what_cannot_be_stored_is_refused_alone(opened: Storage) -> None:
         with pytest.raises(StorageError):
             await opened.put(MAPS + "a/\ud800", value("v"))
         assert (await opened.put(MAPS + "a/1", value("v"), expect=0)).revision == 2
+
+    run(work())
+
+
+def test_a_stored_value_takes_its_own_size_only(opened: Storage) -> None:
+    """JSON writers answer with the whole buffer that they wrote into; ten thousand objects must not keep that."""
+
+    async def work() -> None:
+        text = {"data": "x" * 1400}
+        tracemalloc.start()
+        try:
+            for i in range(200):
+                await opened.put(f"{MAPS}a/{i}", lambda _: orjson.dumps(text))
+            assert tracemalloc.get_traced_memory()[0] < 200 * 2_500
+        finally:
+            tracemalloc.stop()
 
     run(work())
 

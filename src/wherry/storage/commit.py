@@ -105,7 +105,8 @@ class Committer:
         if len(value) > MAX_VALUE or not (key.isascii() or _encodable(key)):
             raise StorageError(f"cannot store {len(value)} bytes under {key!r}")
         self._numbered = revision
-        return Record(key, value, revision, revision)
+        # A copy of exact size: JSON writers hand out the whole buffer that they wrote into, several times the text.
+        return Record(key, b"%b" % value, revision, revision)
 
     def _enqueue(self, event: Event) -> asyncio.Future[Record]:
         loop = asyncio.get_running_loop()
