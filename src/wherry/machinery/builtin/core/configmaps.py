@@ -5,6 +5,7 @@ from __future__ import annotations
 from wherry.errors import FieldError, forbidden, invalid
 from wherry.machinery.builtin.common.names import byte_length, config_map_key
 from wherry.machinery.builtin.core.shared.fields import too_long_bytes
+from wherry.machinery.builtin.core.shared.meta import as_new
 from wherry.machinery.builtin.strategy import Strategy
 from wherry.machinery.kinds import Obj
 
@@ -45,4 +46,4 @@ class ConfigMapStrategy(Strategy):
                 for key in ("data", "binaryData")
                 if (new.get(key) or {}) != (old.get(key) or {})
             ]
-        return out + self.validate_create(new)
+        return out + as_new(self, new, True) + self.validate_create(new)

@@ -13,6 +13,7 @@ from wherry.machinery.builtin.common.names import (
 )
 from wherry.machinery.builtin.core.shared.fields import checked
 from wherry.machinery.builtin.core.shared.ip import ip_warnings, legacy_ip, parse_sloppy
+from wherry.machinery.builtin.core.shared.meta import as_new
 from wherry.machinery.builtin.strategy import Strategy
 from wherry.machinery.kinds import Obj
 
@@ -101,9 +102,9 @@ class EndpointsStrategy(Strategy):
         return out
 
     def validate_update(self, new: Obj, old: Obj) -> list[FieldError]:
-        if (new.get("subsets") or []) == (old.get("subsets") or []):
-            return []
-        return self.validate_create(new)
+        out = as_new(self, new, True)
+        same = (new.get("subsets") or []) == (old.get("subsets") or [])
+        return out if same else out + self.validate_create(new)
 
     def warnings_create(self, obj: Obj) -> list[str]:
         labels = obj["metadata"].get("labels") or {}

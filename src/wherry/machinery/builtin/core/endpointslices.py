@@ -13,6 +13,7 @@ from wherry.machinery.builtin.common.names import (
 from wherry.machinery.builtin.core.endpoints import PROTOCOLS, endpoint_ip
 from wherry.machinery.builtin.core.shared.fields import checked, immutable, too_many_items
 from wherry.machinery.builtin.core.shared.ip import ip_warnings, is_v4, is_v6, legacy_ip, valid_ip
+from wherry.machinery.builtin.core.shared.meta import as_new
 from wherry.machinery.builtin.strategy import Strategy
 from wherry.machinery.kinds import Obj
 
@@ -112,6 +113,7 @@ def _ports(ports: list[Obj]) -> list[FieldError]:
 
 
 class EndpointSliceStrategy(Strategy):
+    meta_again = False
     has_generation = True
 
     def default(self, obj: Obj) -> None:
@@ -166,7 +168,7 @@ class EndpointSliceStrategy(Strategy):
 
     def validate_update(self, new: Obj, old: Obj) -> list[FieldError]:
         changed = (new.get("endpoints") or []) != (old.get("endpoints") or [])
-        out = self._validate(new, changed)
+        out = as_new(self, new, True) + self._validate(new, changed)
         return out + immutable(new.get("addressType") or "", old.get("addressType") or "", "addressType")
 
     def warnings_create(self, obj: Obj) -> list[str]:

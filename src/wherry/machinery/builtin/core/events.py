@@ -5,6 +5,9 @@ Follows pkg/apis/core/validation/events.go and the conversions of pkg/apis/event
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import ClassVar
+
 from wherry.errors import FieldError, invalid, required
 from wherry.machinery.builtin.common.names import (
     byte_length,
@@ -14,6 +17,7 @@ from wherry.machinery.builtin.common.names import (
     name_is_path_segment,
 )
 from wherry.machinery.builtin.core.shared.fields import checked, immutable
+from wherry.machinery.builtin.core.shared.meta import as_change, as_new
 from wherry.machinery.builtin.strategy import Strategy
 from wherry.machinery.kinds import Obj
 
@@ -93,10 +97,13 @@ class EventStrategy(Strategy):
     """core/v1."""
 
     create_on_update = True
+    meta_first = False
+    meta_again = False
+    standard_finalizers = False
     validate_name = staticmethod(name_is_path_segment)
     default_gc_policy = "Unsupported"
     controller_field = "reportingComponent"
-    selectable = {
+    selectable: ClassVar[dict[str, Callable[[Obj], str]]] = {
         **{
             _involved(key): (lambda obj, key=key: (obj.get("involvedObject") or {}).get(key, ""))  # type: ignore[misc]
             for key in ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
@@ -140,9 +147,10 @@ class EventsEventStrategy(EventStrategy):
 
     validate_name = staticmethod(name_is_dns_subdomain)
     controller_field = "reportingController"
+    standard_finalizers = True
 
     def validate_create(self, obj: Obj) -> list[FieldError]:
-        out = _legacy(obj, self.controller_field) + _series(obj)
+        out = _legacy(obj, self.controller_field) + as_new(self, obj, True) + _series(obj)
         if not obj.get("eventTime"):
             out.append(required("eventTime"))
         kind = obj.get("type") or ""
@@ -154,7 +162,7 @@ class EventsEventStrategy(EventStrategy):
         return out + [invalid(key, "", "needs to be unset") for key, value in unset.items() if value]
 
     def validate_update(self, new: Obj, old: Obj) -> list[FieldError]:
-        out = _legacy(new, self.controller_field)
+        out = _legacy(new, self.controller_field) + as_change(self, new, old)
         if new.get("series") != old.get("series"):
             out += _series(new)
         for key in _FIXED:

@@ -15,6 +15,7 @@ from wherry.machinery.builtin.core.service_validation import balancer_hostname
 from wherry.machinery.builtin.core.services import load_balancer_warnings
 from wherry.machinery.builtin.core.shared.fields import checked, spec_of
 from wherry.machinery.builtin.core.shared.ip import legacy_ip, parse_sloppy
+from wherry.machinery.builtin.core.shared.meta import as_new
 from wherry.machinery.builtin.strategy import Strategy
 from wherry.machinery.kinds import Obj
 
@@ -163,7 +164,8 @@ class IngressStrategy(Strategy):
         any_secret = any(_secret_texts(item) for item in before.get("tls") or [])
         wild = [rule for rule in before.get("rules") or [] if "*" in (rule.get("host") or "")]
         any_wildcard = any(_rule_value(rule, "") for rule in wild)
-        return validate_spec(spec_of(new), any_secret=any_secret, any_wildcard=any_wildcard)
+        out = as_new(self, new, True)
+        return out + validate_spec(spec_of(new), any_secret=any_secret, any_wildcard=any_wildcard)
 
     def warnings_create(self, obj: Obj) -> list[str]:
         annotated = CLASS in (obj["metadata"].get("annotations") or {})

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from typing import ClassVar
 
 from wherry.errors import FieldError, forbidden, invalid, not_supported, required
 from wherry.machinery.builtin.common.names import config_map_key, label_key
@@ -38,6 +40,7 @@ def _strategy(value: str, field: str) -> list[FieldError]:
 
 
 class LeaseStrategy(Strategy):
+    standard_finalizers = False
     create_on_update = True
     unconditional_update = False
 
@@ -76,10 +79,13 @@ def _candidate_name(name: str, prefix: bool = False) -> list[str]:
 
 
 class LeaseCandidateStrategy(Strategy):
+    standard_finalizers = False
     create_on_update = True
     unconditional_update = False
     validate_name = staticmethod(_candidate_name)
-    selectable = {"spec.leaseName": lambda obj: spec_of(obj).get("leaseName", "")}
+    selectable: ClassVar[dict[str, Callable[[Obj], str]]] = {
+        "spec.leaseName": lambda obj: spec_of(obj).get("leaseName", "")
+    }
 
     def validate_create(self, obj: Obj) -> list[FieldError]:
         spec = spec_of(obj)

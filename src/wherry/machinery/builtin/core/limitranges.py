@@ -9,6 +9,7 @@ from wherry.errors import FieldError, duplicate, forbidden, invalid, required
 from wherry.machinery.builtin.common.names import label_key
 from wherry.machinery.builtin.common.quantities import milli_value, parse, round_to_milli, whole_value
 from wherry.machinery.builtin.core.shared.fields import spec_of
+from wherry.machinery.builtin.core.shared.meta import as_new
 from wherry.machinery.builtin.core.shared.resources import allows_overcommit, container_resource_name, resource_name
 from wherry.machinery.builtin.strategy import Strategy
 from wherry.machinery.kinds import Obj
@@ -129,6 +130,7 @@ def _item(item: Obj, field: str) -> list[FieldError]:
 
 class LimitRangeStrategy(Strategy):
     create_on_update = True
+    meta_again = False
 
     def default(self, obj: Obj) -> None:
         for item in spec_of(obj).get("limits") or []:
@@ -151,4 +153,4 @@ class LimitRangeStrategy(Strategy):
         return out
 
     def validate_update(self, new: Obj, old: Obj) -> list[FieldError]:
-        return self.validate_create(new)
+        return as_new(self, new, True) + self.validate_create(new)

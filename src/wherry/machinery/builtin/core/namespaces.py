@@ -5,9 +5,13 @@ Reached from the table in `core/__init__.py`; follows pkg/registry/core/namespac
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import ClassVar
+
 from wherry.errors import FieldError, invalid
 from wherry.machinery.builtin.common.names import label_key, name_is_dns_label
 from wherry.machinery.builtin.core.shared.fields import make
+from wherry.machinery.builtin.core.shared.meta import as_change, as_new
 from wherry.machinery.builtin.strategy import Strategy
 from wherry.machinery.kinds import Obj
 
@@ -28,12 +32,13 @@ class NamespaceStrategy(Strategy):
     """Namespaces, with their two subresources."""
 
     validate_name = staticmethod(name_is_dns_label)
-    selectable = {
+    selectable: ClassVar[dict[str, Callable[[Obj], str]]] = {
         "status.phase": lambda obj: (obj.get("status") or {}).get("phase", ""),
         "name": lambda obj: obj["metadata"].get("name", ""),
     }
 
-    updates = {
+    meta_again = False
+    updates: ClassVar[dict[str, tuple[str, str]]] = {
         "status": ("prepare_status_update", "validate_status_update"),
         "finalize": ("prepare_finalize_update", "validate_finalize_update"),
     }
@@ -69,7 +74,7 @@ class NamespaceStrategy(Strategy):
         return [e for name in finalizers for e in finalizer_name(name, "spec.finalizers")]
 
     def validate_update(self, new: Obj, old: Obj) -> list[FieldError]:
-        return self.validate_create(new)
+        return as_new(self, new, False) + self.validate_create(new) + as_change(self, new, old)
 
     def validate_status_update(self, new: Obj, old: Obj) -> list[FieldError]:
         phase = (new.get("status") or {}).get("phase", "")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from wherry.errors import FieldError, forbidden, invalid, not_supported, required
 from wherry.machinery.builtin.common.labels import validate_label_selector
 from wherry.machinery.builtin.common.names import (
@@ -23,6 +25,7 @@ from wherry.machinery.builtin.core.shared.fields import (
     too_long_bytes,
 )
 from wherry.machinery.builtin.core.shared.ip import cidr_warnings, legacy_cidr, parse_cidr, valid_cidr, valid_ip
+from wherry.machinery.builtin.core.shared.meta import as_change, as_new
 from wherry.machinery.builtin.core.shared.status import ResetStatus, StatusOnly
 from wherry.machinery.builtin.strategy import Strategy
 from wherry.machinery.kinds import Obj
@@ -59,7 +62,7 @@ class IngressClassStrategy(Strategy):
 
     def validate_update(self, new: Obj, old: Obj) -> list[FieldError]:
         now, was = spec_of(new).get("controller") or "", spec_of(old).get("controller") or ""
-        return immutable(now, was, "spec.controller") + self.validate_create(new)
+        return immutable(now, was, "spec.controller") + as_new(self, new, False) + self.validate_create(new)
 
 
 def _parameters(parameters: Obj, field: str) -> list[FieldError]:
@@ -219,6 +222,7 @@ def _ip_name(name: str, prefix: bool = False) -> list[str]:
 
 
 class IPAddressStrategy(Strategy):
+    meta_again = False
     validate_name = staticmethod(_ip_name)
 
     def validate_create(self, obj: Obj) -> list[FieldError]:
@@ -244,7 +248,8 @@ class IPAddressStrategy(Strategy):
         shown = None
         if now is not None:
             shown = {go: now.get(go.lower(), "") for go in ("Group", "Resource", "Namespace", "Name")}
-        return self.validate_create(new) + immutable(now, was, "spec.parentRef", shown)
+        out = as_new(self, new, False) + self.validate_create(new) + as_change(self, new, old)
+        return out + immutable(now, was, "spec.parentRef", shown)
 
 
 def _service_cidrs(cidrs: list[str], spec: Obj) -> list[FieldError]:
@@ -264,6 +269,8 @@ def _service_cidrs(cidrs: list[str], spec: Obj) -> list[FieldError]:
 
 
 class ServiceCIDRStrategy(ResetStatus, StatusOnly, Strategy):
+    empty_status: ClassVar[Obj | None] = {}
+
     def validate_create(self, obj: Obj) -> list[FieldError]:
         return _service_cidrs(spec_of(obj).get("cidrs") or [], spec_of(obj))
 

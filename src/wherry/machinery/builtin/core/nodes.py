@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import ClassVar
+
 from wherry.errors import DUPLICATE, FieldError, duplicate, forbidden, invalid, not_supported, required
 from wherry.machinery.builtin.common.labels import validate_label_name
 from wherry.machinery.builtin.common.names import label_value
@@ -9,6 +12,7 @@ from wherry.machinery.builtin.common.quantities import round_to_milli
 from wherry.machinery.builtin.common.values import json_text
 from wherry.machinery.builtin.core.shared.fields import make, spec_of
 from wherry.machinery.builtin.core.shared.ip import cidr_warnings, legacy_cidr, parse_cidr
+from wherry.machinery.builtin.core.shared.meta import as_change, as_new
 from wherry.machinery.builtin.core.shared.resources import quantity_value
 from wherry.machinery.builtin.strategy import Strategy
 from wherry.machinery.kinds import Obj
@@ -125,7 +129,10 @@ def _sync_pod_cidrs(obj: Obj) -> None:
 
 
 class NodeStrategy(Strategy):
-    selectable = {"spec.unschedulable": lambda obj: "true" if spec_of(obj).get("unschedulable") else "false"}
+    meta_again = False
+    selectable: ClassVar[dict[str, Callable[[Obj], str]]] = {
+        "spec.unschedulable": lambda obj: "true" if spec_of(obj).get("unschedulable") else "false"
+    }
 
     def default(self, obj: Obj) -> None:
         status = obj.get("status") or {}
@@ -158,7 +165,8 @@ class NodeStrategy(Strategy):
         return out + _pod_cidrs(spec.get("podCIDRs") or [])
 
     def validate_update(self, new: Obj, old: Obj) -> list[FieldError]:
-        return self.validate_create(new) + self._change(new, old)
+        out = as_new(self, new, False) + self.validate_create(new)
+        return out + as_change(self, new, old) + self._change(new, old)
 
     def _change(self, new: Obj, old: Obj) -> list[FieldError]:
         spec, before = spec_of(new), spec_of(old)
@@ -197,7 +205,7 @@ class NodeStrategy(Strategy):
             make(new, "status").pop("config", None)
 
     def validate_status_update(self, new: Obj, old: Obj) -> list[FieldError]:
-        return self._change(new, old)
+        return as_change(self, new, old) + self._change(new, old)
 
 
 def _addresses(obj: Obj) -> list[FieldError]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 from wherry.errors import FieldError, forbidden, invalid, not_supported, required
 from wherry.machinery.builtin.common.names import label_key
 from wherry.machinery.builtin.common.quantities import parse, round_to_milli, whole_value
 from wherry.machinery.builtin.core.shared.diff import claim_spec_diff
 from wherry.machinery.builtin.core.shared.fields import IMMUTABLE, make, spec_of
+from wherry.machinery.builtin.core.shared.meta import as_new
 from wherry.machinery.builtin.core.shared.resources import is_native, quantity_value
 from wherry.machinery.builtin.core.shared.status import ResetStatus
 from wherry.machinery.builtin.strategy import Strategy
@@ -94,8 +96,8 @@ def _class_change(new: Obj, old: Obj, spec: Obj, before: Obj) -> list[FieldError
 
 
 class ClaimStrategy(ResetStatus, Strategy):
-    empty_status: Obj | None = {"phase": "Pending"}
-    selectable = {"name": lambda obj: obj["metadata"].get("name", "")}
+    empty_status: ClassVar[Obj | None] = {"phase": "Pending"}
+    selectable: ClassVar[dict[str, Callable[[Obj], str]]] = {"name": lambda obj: obj["metadata"].get("name", "")}
 
     def default(self, obj: Obj) -> None:
         make(obj, "status").setdefault("phase", "Pending")
@@ -125,7 +127,7 @@ class ClaimStrategy(ResetStatus, Strategy):
         return validate_claim_spec(spec_of(obj), "spec")
 
     def validate_update(self, new: Obj, old: Obj) -> list[FieldError]:
-        out = validate_claim_spec(spec_of(new), "spec")
+        out = as_new(self, new, True) + validate_claim_spec(spec_of(new), "spec")
         spec, before = dict(spec_of(new)), dict(spec_of(old))
         _normalize_sources(before)
         if not before.get("volumeName") and spec.get("volumeName"):

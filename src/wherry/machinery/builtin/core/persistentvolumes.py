@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 from wherry.errors import FieldError, forbidden, invalid, required
 from wherry.machinery.builtin.common.quantities import round_to_milli
 from wherry.machinery.builtin.core.shared.fields import IMMUTABLE, make, spec_of
+from wherry.machinery.builtin.core.shared.meta import as_change, as_new
 from wherry.machinery.builtin.core.shared.node_labels import term_warnings
 from wherry.machinery.builtin.core.volume_spec import (
     SOURCES,
@@ -42,7 +44,8 @@ def _sources(spec: Obj) -> dict[str, Any]:
 
 
 class PersistentVolumeStrategy(Strategy):
-    selectable = {"name": lambda obj: obj["metadata"].get("name", "")}
+    meta_again = False
+    selectable: ClassVar[dict[str, Callable[[Obj], str]]] = {"name": lambda obj: obj["metadata"].get("name", "")}
 
     def default(self, obj: Obj) -> None:
         make(obj, "status").setdefault("phase", "Pending")
@@ -72,7 +75,8 @@ class PersistentVolumeStrategy(Strategy):
         spec, before = spec_of(new), spec_of(old)
         name = new["metadata"].get("name", "")
         # upstream checks the spec twice on an update: in the strategy, and again inside the update's own validation
-        out = self.validate_create(new) + validate_volume_spec(spec, name, "spec")
+        again = as_new(self, new, False)
+        out = again + self.validate_create(new) + again + validate_volume_spec(spec, name, "spec")
         now, was = _sources(spec), _sources(before)
         csi, old_csi = now.get("csi"), was.get("csi")
         if csi and old_csi and old_csi.get("controllerExpandSecretRef") is None:
@@ -96,7 +100,8 @@ class PersistentVolumeStrategy(Strategy):
         return affinity_change(spec.get("nodeAffinity"), was) if was is not None else []
 
     def validate_status_update(self, new: Obj, old: Obj) -> list[FieldError]:
-        return [] if new["metadata"].get("resourceVersion") else [required("resourceVersion")]
+        out = as_change(self, new, old)
+        return out if new["metadata"].get("resourceVersion") else [*out, required("resourceVersion")]
 
     def stamp_update(self, new: Obj, old: Obj, now: str, subresource: str) -> None:
         """When the phase changes, the time of the change is noted."""

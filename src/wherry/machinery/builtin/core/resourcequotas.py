@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from wherry.errors import FieldError, invalid, required
 from wherry.machinery.builtin.common.quantities import parse, round_to_milli
@@ -116,7 +116,7 @@ def _round(values: Obj | None) -> None:
 
 
 class ResourceQuotaStrategy(ResetStatus, Strategy):
-    empty_status: Obj | None = {}
+    empty_status: ClassVar[Obj | None] = {}
 
     def default(self, obj: Obj) -> None:
         _round(spec_of(obj).get("hard"))

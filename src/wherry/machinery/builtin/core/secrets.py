@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Callable
+from typing import ClassVar
 
 from wherry.errors import FieldError, forbidden, invalid, required
 from wherry.machinery.builtin.common.names import config_map_key
 from wherry.machinery.builtin.core.configmaps import LATCHED, MAX_SIZE, base64_length
 from wherry.machinery.builtin.core.shared.fields import immutable, make, too_long_bytes
 from wherry.machinery.builtin.core.shared.gojson import object_problem
+from wherry.machinery.builtin.core.shared.meta import as_new
 from wherry.machinery.builtin.strategy import Strategy
 from wherry.machinery.kinds import Obj
 
@@ -58,7 +61,7 @@ def _by_type(obj: Obj, data: Obj) -> list[FieldError]:
 
 
 class SecretStrategy(Strategy):
-    selectable = {"type": lambda obj: obj.get("type", "")}
+    selectable: ClassVar[dict[str, Callable[[Obj], str]]] = {"type": lambda obj: obj.get("type", "")}
 
     def default(self, obj: Obj) -> None:
         plain = obj.pop("stringData", None)
@@ -92,7 +95,7 @@ class SecretStrategy(Strategy):
                 out.append(forbidden("immutable", LATCHED))
             if (new.get("data") or {}) != (old.get("data") or {}):
                 out.append(forbidden("data", LATCHED))
-        return out + self.validate_create(new)
+        return out + as_new(self, new, True) + self.validate_create(new)
 
     def warnings_create(self, obj: Obj) -> list[str]:
         if obj.get("type") != "kubernetes.io/tls":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from wherry.errors import FieldError
+from wherry.machinery.builtin.core.shared.meta import as_new
 from wherry.machinery.builtin.strategy import Strategy
 from wherry.machinery.kinds import Obj
 
@@ -24,6 +26,9 @@ class ServiceAccountStrategy(Strategy):
 
     def prepare_update(self, new: Obj, old: Obj) -> None:
         self.prepare_create(new)
+
+    def validate_update(self, new: Obj, old: Obj) -> list[FieldError]:
+        return as_new(self, new, True)
 
     def warnings_create(self, obj: Obj) -> list[str]:
         return [DEPRECATED] if _annotated(obj) else []

@@ -6,7 +6,8 @@ Follows pkg/apis/core/v1/defaults.go, pkg/registry/core/service and pkg/api/serv
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 from wherry.errors import FieldError
 from wherry.machinery.builtin.common.names import name_is_dns_label
@@ -148,7 +149,7 @@ def _ip_warnings(spec: Obj) -> list[str]:
 class ServiceStrategy(Strategy):
     create_on_update = True
     validate_name = staticmethod(name_is_dns_label)  # RelaxedServiceNameValidation, on since 1.36
-    selectable = {
+    selectable: ClassVar[dict[str, Callable[[Obj], str]]] = {
         "spec.clusterIP": lambda obj: spec_of(obj).get("clusterIP", ""),
         "spec.type": lambda obj: spec_of(obj).get("type", ""),
     }
@@ -162,6 +163,12 @@ class ServiceStrategy(Strategy):
     def prepare_update(self, new: Obj, old: Obj) -> None:
         new["status"] = dict(old.get("status") or {"loadBalancer": {}})
         drop_type_dependent(new, old)
+
+    def canonicalize(self, obj: Obj) -> None:
+        """Old clients leave this behind on ExternalName services; reading drops it (defaultOnReadInternalTrafficPolicy)."""
+        spec = spec_of(obj)
+        if spec.get("type") == EXTERNAL_NAME:
+            spec.pop("internalTrafficPolicy", None)
 
     def validate_create(self, obj: Obj) -> list[FieldError]:
         from wherry.machinery.builtin.core.service_validation import validate_service

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from wherry.errors import FieldError, duplicate, forbidden, invalid, not_supported, required
 from wherry.machinery.builtin.common.labels import validate_label_name, validate_label_selector
@@ -23,6 +23,7 @@ from wherry.machinery.builtin.core.shared.fields import (
     spec_of,
     too_long_bytes,
 )
+from wherry.machinery.builtin.core.shared.meta import as_change, as_new
 from wherry.machinery.builtin.core.shared.node_labels import node_label_message, selector_warnings
 from wherry.machinery.builtin.core.shared.status import ResetStatus, StatusOnly
 from wherry.machinery.builtin.strategy import Strategy
@@ -105,6 +106,8 @@ def _topologies(terms: list[Obj]) -> list[FieldError]:
 
 
 class StorageClassStrategy(Strategy):
+    meta_again = False
+
     def default(self, obj: Obj) -> None:
         if obj.get("reclaimPolicy") is None:
             obj["reclaimPolicy"] = "Delete"
@@ -124,7 +127,7 @@ class StorageClassStrategy(Strategy):
         return out + _topologies(obj.get("allowedTopologies") or [])
 
     def validate_update(self, new: Obj, old: Obj) -> list[FieldError]:
-        out = self.validate_create(new)
+        out = as_new(self, new, False) + self.validate_create(new) + as_change(self, new, old)
         for key in ("parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"):
             out += immutable(new.get(key), old.get(key), key)
         return out
@@ -152,7 +155,7 @@ class VolumeAttributesClassStrategy(Strategy):
             out.append(forbidden("driverName", "updates to driverName are forbidden."))
         if (new.get("parameters") or {}) != (old.get("parameters") or {}):
             out.append(forbidden("parameters", "updates to parameters are forbidden."))
-        return out + self.validate_create(new)
+        return out + as_new(self, new, False) + self.validate_create(new)
 
 
 # --- CSI drivers -----------------------------------------------------------------------------------------------------
@@ -283,6 +286,7 @@ _DRIVER = {
 
 
 class CSINodeStrategy(Strategy):
+    meta_again = False
     unconditional_update = False
 
     def validate_create(self, obj: Obj) -> list[FieldError]:
@@ -293,7 +297,7 @@ class CSINodeStrategy(Strategy):
         return out
 
     def validate_update(self, new: Obj, old: Obj) -> list[FieldError]:
-        out = self.validate_create(new)
+        out = as_new(self, new, False) + self.validate_create(new)
         for before in spec_of(old).get("drivers") or []:
             for driver in spec_of(new).get("drivers") or []:
                 if driver.get("name") != before.get("name"):
@@ -305,13 +309,15 @@ class CSINodeStrategy(Strategy):
 
 
 class CSIStorageCapacityStrategy(Strategy):
+    meta_again = False
     unconditional_update = False
 
     def validate_create(self, obj: Obj) -> list[FieldError]:
         return self._validate(obj, False)
 
     def validate_update(self, new: Obj, old: Obj) -> list[FieldError]:
-        out = self._validate(new, bool(validate_label_selector(old.get("nodeTopology"), "")))
+        any_value = bool(validate_label_selector(old.get("nodeTopology"), ""))
+        out = as_new(self, new, True) + self._validate(new, any_value) + as_change(self, new, old)
         topology = new.get("nodeTopology")
         if topology != old.get("nodeTopology"):
             out.append(invalid("nodeTopology", topology, IMMUTABLE))
@@ -352,8 +358,9 @@ def _volume_error(error: Obj | None, field: str) -> list[FieldError]:
 
 
 class VolumeAttachmentStrategy(ResetStatus, StatusOnly, Strategy):
+    meta_again = False
     unconditional_update = False
-    empty_status: Obj | None = {"attached": False}
+    empty_status: ClassVar[Obj | None] = {"attached": False}
 
     def validate_create(self, obj: Obj) -> list[FieldError]:
         spec, status = spec_of(obj), obj.get("status") or {}
@@ -386,7 +393,7 @@ class VolumeAttachmentStrategy(ResetStatus, StatusOnly, Strategy):
         return validate_volume_spec(inline or {}, "", "spec.source.inlineVolumeSpec", inline=True)
 
     def validate_update(self, new: Obj, old: Obj) -> list[FieldError]:
-        out = self.validate_create(new)
+        out = as_new(self, new, False) + self.validate_create(new)
         if spec_of(new) != spec_of(old):
             from wherry.machinery.builtin.core.volume_spec import shown_attachment
 

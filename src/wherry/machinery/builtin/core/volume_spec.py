@@ -205,7 +205,7 @@ def _capacity(spec: Obj, field: str) -> list[FieldError]:
     capacity = spec.get("capacity") or {}
     out = [] if capacity else [required(field)]
     if set(capacity) != {"storage"}:
-        out.append(not_supported(field, dict(sorted(capacity.items())) if "capacity" in spec else None, ["storage"]))
+        out.append(not_supported(field, dict(sorted(capacity.items())), ["storage"]))
     for name, text in capacity.items():
         where = f"{field}[{name}]"
         out += basic_resource(text, where)

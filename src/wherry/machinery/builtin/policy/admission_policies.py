@@ -6,6 +6,7 @@ Whether the writer may read the parameters (paramKind, paramRef) is asked of the
 from __future__ import annotations
 
 import re
+from typing import ClassVar
 
 from wherry.errors import FieldError, duplicate, forbidden, invalid, not_supported, required
 from wherry.machinery.builtin.common.labels import validate_label_selector
@@ -17,6 +18,7 @@ from wherry.machinery.builtin.common.names import (
     name_is_path_segment,
 )
 from wherry.machinery.builtin.core.shared.fields import checked, conditions, make, spec_of
+from wherry.machinery.builtin.core.shared.meta import as_new
 from wherry.machinery.builtin.core.shared.status import ResetStatus, StatusOnly
 from wherry.machinery.builtin.policy.admission_rules import (
     MUTATING_OPERATIONS,
@@ -198,6 +200,8 @@ def _annotations(spec: Obj, policy: str, scope: Scope) -> list[FieldError]:
 
 
 class _Policy(Strategy):
+    meta_again = False
+    standard_finalizers = False
     has_generation = True
     unconditional_update = False
 
@@ -218,13 +222,13 @@ class _Policy(Strategy):
 
 
 class ValidatingAdmissionPolicyStrategy(ResetStatus, StatusOnly, _Policy):
-    empty_status: Obj | None = {}
+    empty_status: ClassVar[Obj | None] = {}
 
     def validate_create(self, obj: Obj) -> list[FieldError]:
         return self._validate(obj, False)
 
     def validate_update(self, new: Obj, old: Obj) -> list[FieldError]:
-        return self._validate(new, _same_conditions(new, old))
+        return as_new(self, new, False) + self._validate(new, _same_conditions(new, old))
 
     def _validate(self, obj: Obj, ignore: bool) -> list[FieldError]:
         spec = spec_of(obj)
@@ -293,7 +297,7 @@ class MutatingAdmissionPolicyStrategy(_Policy):
         return self._validate(obj, False)
 
     def validate_update(self, new: Obj, old: Obj) -> list[FieldError]:
-        return self._validate(new, _same_conditions(new, old))
+        return as_new(self, new, False) + self._validate(new, _same_conditions(new, old))
 
     def _validate(self, obj: Obj, ignore: bool) -> list[FieldError]:
         spec = spec_of(obj)
@@ -343,6 +347,8 @@ def _param_ref(ref: Obj | None, field: str) -> list[FieldError]:
 
 
 class _PolicyBinding(Strategy):
+    meta_again = False
+    standard_finalizers = False
     has_generation = True
     unconditional_update = False
 
@@ -360,7 +366,7 @@ class _PolicyBinding(Strategy):
         return out + match_resources(spec.get("matchResources"), "spec.matchResources")
 
     def validate_update(self, new: Obj, old: Obj) -> list[FieldError]:
-        return self.validate_create(new)
+        return as_new(self, new, False) + self.validate_create(new)
 
     def warnings_create(self, obj: Obj) -> list[str]:
         return static_suffix_warnings(obj)

@@ -11,6 +11,7 @@ from wherry.machinery.builtin.common.names import (
 )
 from wherry.machinery.builtin.core.configmaps import base64_length
 from wherry.machinery.builtin.core.shared.fields import checked, spec_of
+from wherry.machinery.builtin.core.shared.meta import as_new
 from wherry.machinery.builtin.core.shared.status import keep_roots
 from wherry.machinery.builtin.strategy import Strategy
 from wherry.machinery.kinds import Obj
@@ -30,6 +31,7 @@ def local_condition(now: str) -> Obj:
 
 
 class APIServiceStrategy(Strategy):
+    standard_finalizers = False
     unconditional_update = False
     validate_name = staticmethod(lambda name, prefix=False: name_is_path_segment(name, False))
 
@@ -90,7 +92,7 @@ class APIServiceStrategy(Strategy):
         return out
 
     def validate_update(self, new: Obj, old: Obj) -> list[FieldError]:
-        return self.validate_create(new)
+        return as_new(self, new, False) + self.validate_create(new)
 
     def prepare_status_update(self, new: Obj, old: Obj) -> None:
         keep_roots(new, old)

@@ -9,10 +9,12 @@ import base64
 import binascii
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 from wherry.errors import FieldError, duplicate, forbidden, invalid, not_supported, required
-from wherry.machinery.builtin.common.names import byte_length, name_is_dns_subdomain
+from wherry.machinery.builtin.common.names import byte_length, name_is_dns_subdomain, name_is_path_segment
 from wherry.machinery.builtin.core.shared.fields import immutable, make, spec_of, too_long_bytes
+from wherry.machinery.builtin.core.shared.meta import as_change, as_new
 from wherry.machinery.builtin.core.shared.status import keep_roots
 from wherry.machinery.builtin.strategy import Strategy
 from wherry.machinery.builtin.workloads.projections import validate_signer_name
@@ -200,19 +202,18 @@ def _stamp_conditions(new: Obj, old: Obj, now: str) -> None:
             condition["lastTransitionTime"] = next(same, now)
 
 
-def _any_name(name: str, prefix: bool = False) -> list[str]:
-    return []
-
-
 class SigningRequestStrategy(Strategy):
     """On the main endpoint nothing but metadata can change after the creation."""
 
-    updates = {
+    updates: ClassVar[dict[str, tuple[str, str]]] = {
         "status": ("prepare_status_update", "validate_status_update"),
         "approval": ("prepare_approval_update", "validate_approval_update"),
     }
-    validate_name = staticmethod(_any_name)
-    selectable: dict[str, Callable[[Obj], str]] = {"spec.signerName": lambda obj: spec_of(obj).get("signerName", "")}
+    validate_name = staticmethod(name_is_path_segment)  # no rule of its own; any name must fit a URL
+    meta_again = False
+    selectable: ClassVar[dict[str, Callable[[Obj], str]]] = {
+        "spec.signerName": lambda obj: spec_of(obj).get("signerName", "")
+    }
 
     def prepare_create(self, obj: Obj) -> None:
         spec = make(obj, "spec")
@@ -236,7 +237,8 @@ class SigningRequestStrategy(Strategy):
         return self._validate_change(new, old, _options(new, old))
 
     def _validate_change(self, new: Obj, old: Obj, options: Options) -> list[FieldError]:
-        return _validate(new, options) + _changes(new, old, options)
+        out = as_new(self, new, False) + _validate(new, options) + _changes(new, old, options)
+        return out + as_change(self, new, old)
 
     def prepare_status_update(self, new: Obj, old: Obj) -> None:
         """Conditions of a decision stay as decided; the certificate and other conditions may be set."""
@@ -289,8 +291,11 @@ def _bundle_name(name: str, signer: str) -> list[str]:
 
 class ClusterTrustBundleStrategy(Strategy):
     unconditional_update = False
-    validate_name = staticmethod(_any_name)  # the rule needs the spec: see validate_create
-    selectable: dict[str, Callable[[Obj], str]] = {"spec.signerName": lambda obj: spec_of(obj).get("signerName", "")}
+    validate_name = staticmethod(name_is_path_segment)  # its own rule needs the spec: see validate_create
+    meta_again = False
+    selectable: ClassVar[dict[str, Callable[[Obj], str]]] = {
+        "spec.signerName": lambda obj: spec_of(obj).get("signerName", "")
+    }
 
     def validate_create(self, obj: Obj) -> list[FieldError]:
         return self._validate(obj, True)
@@ -312,5 +317,6 @@ class ClusterTrustBundleStrategy(Strategy):
 
     def validate_update(self, new: Obj, old: Obj) -> list[FieldError]:
         now, was = spec_of(new), spec_of(old)
-        out = self._validate(new, (now.get("trustBundle") or "") != (was.get("trustBundle") or ""))
+        parse = (now.get("trustBundle") or "") != (was.get("trustBundle") or "")
+        out = self._validate(new, parse) + as_change(self, new, old)
         return out + immutable(now.get("signerName") or "", was.get("signerName") or "", "spec.signerName")

@@ -7,8 +7,12 @@ in 1.36: list attributes and node-allocatable mappings are off.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import ClassVar
+
 from wherry.errors import FieldError, go_quote
 from wherry.machinery.builtin.core.shared.fields import IMMUTABLE, make, spec_of
+from wherry.machinery.builtin.core.shared.meta import as_change, as_new
 from wherry.machinery.builtin.core.shared.status import ResetStatus, StatusOnly
 from wherry.machinery.builtin.strategy import Strategy
 from wherry.machinery.kinds import Obj
@@ -37,7 +41,8 @@ def default_claim(spec: Obj) -> None:
 
 
 class ResourceClaimStrategy(ResetStatus, StatusOnly, Strategy):
-    empty_status: Obj | None = {}
+    meta_again = False
+    empty_status: ClassVar[Obj | None] = {}
 
     def default(self, obj: Obj) -> None:
         default_claim(make(obj, "spec"))
@@ -50,7 +55,8 @@ class ResourceClaimStrategy(ResetStatus, StatusOnly, Strategy):
     def validate_update(self, new: Obj, old: Obj) -> list[FieldError]:
         from wherry.machinery.builtin.policy.dra_claims import claim_spec_change
 
-        return claim_spec_change(spec_of(new), spec_of(old), "spec")
+        change = claim_spec_change(spec_of(new), spec_of(old), "spec")
+        return as_new(self, new, True) + as_change(self, new, old) + change
 
     def prepare_status_update(self, new: Obj, old: Obj) -> None:
         super().prepare_status_update(new, old)
@@ -61,10 +67,12 @@ class ResourceClaimStrategy(ResetStatus, StatusOnly, Strategy):
     def validate_status_update(self, new: Obj, old: Obj) -> list[FieldError]:
         from wherry.machinery.builtin.policy.dra_claims import claim_status
 
-        return claim_status(new, old)
+        return as_change(self, new, old) + claim_status(new, old)
 
 
 class ResourceClaimTemplateStrategy(Strategy):
+    meta_again = False
+
     def default(self, obj: Obj) -> None:
         default_claim(make(make(obj, "spec"), "spec"))
 
@@ -80,7 +88,7 @@ class ResourceClaimTemplateStrategy(Strategy):
         from wherry.errors import invalid
         from wherry.machinery.builtin.policy.dra_claims import shown_template
 
-        out = self.validate_create(new)
+        out = as_new(self, new, True) + self.validate_create(new) + as_change(self, new, old)
         if spec_of(new) != spec_of(old):
             out.append(invalid("spec", shown_template(spec_of(new)), IMMUTABLE))
         return out
@@ -88,6 +96,7 @@ class ResourceClaimTemplateStrategy(Strategy):
 
 class DeviceClassStrategy(Strategy):
     has_generation = True
+    meta_again = False
 
     def spec_changed(self, new: Obj, old: Obj) -> bool:
         return spec_of(new) != spec_of(old)
@@ -98,12 +107,12 @@ class DeviceClassStrategy(Strategy):
         return class_spec(spec_of(obj))
 
     def validate_update(self, new: Obj, old: Obj) -> list[FieldError]:
-        return self.validate_create(new)
+        return as_new(self, new, False) + as_change(self, new, old) + self.validate_create(new)
 
 
 class ResourceSliceStrategy(Strategy):
     has_generation = True
-    selectable = {
+    selectable: ClassVar[dict[str, Callable[[Obj], str]]] = {
         "spec.nodeName": lambda obj: spec_of(obj).get("nodeName") or "",
         "spec.driver": lambda obj: spec_of(obj).get("driver", ""),
     }
@@ -156,7 +165,7 @@ class ResourceSliceStrategy(Strategy):
 
 class DeviceTaintRuleStrategy(ResetStatus, StatusOnly, Strategy):
     has_generation = True
-    empty_status: Obj | None = {}
+    empty_status: ClassVar[Obj | None] = {}
 
     def stamp_create(self, obj: Obj, now: str, user: Obj) -> None:
         taint = make(make(obj, "spec"), "taint")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import ClassVar
 
 from wherry.errors import FieldError, forbidden, invalid, not_supported, required
 from wherry.machinery.builtin.common.labels import validate_label_name
@@ -188,7 +189,7 @@ def _device_placement(item: Obj, per_device: bool, field: str) -> list[FieldErro
 
 def _attribute(value: Obj, field: str) -> list[FieldError]:
     out: list[FieldError] = []
-    kinds = [key for key in ("int", "bool", "string", "version") if value.get(key) is not None]
+    kinds: ClassVar[list[str]] = [key for key in ("int", "bool", "string", "version") if value.get(key) is not None]
     for key in ("string", "version"):
         text = value.get(key)
         if text is None:

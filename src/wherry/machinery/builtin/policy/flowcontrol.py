@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 from wherry.errors import FieldError, duplicate, forbidden, invalid, not_supported, required
 from wherry.machinery.builtin.common.names import dns1123_label, dns1123_subdomain
 from wherry.machinery.builtin.core.shared.fields import checked, make, spec_of
+from wherry.machinery.builtin.core.shared.meta import as_new
 from wherry.machinery.builtin.core.shared.status import ResetStatus, keep_roots
 from wherry.machinery.builtin.strategy import Strategy
 from wherry.machinery.kinds import Obj
@@ -31,13 +33,14 @@ def _conditions(obj: Obj) -> list[FieldError]:
 
 class _FlowControl(ResetStatus, Strategy):
     has_generation = True
-    empty_status: Obj | None = {}
+    meta_again = False
+    empty_status: ClassVar[Obj | None] = {}
 
     def spec_changed(self, new: Obj, old: Obj) -> bool:
         return spec_of(new) != spec_of(old)
 
     def validate_update(self, new: Obj, old: Obj) -> list[FieldError]:
-        return self.validate_create(new)
+        return as_new(self, new, False) + self.validate_create(new)
 
     def prepare_status_update(self, new: Obj, old: Obj) -> None:
         """All of the metadata stays, save the record of who manages what."""

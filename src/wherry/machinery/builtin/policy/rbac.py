@@ -5,10 +5,13 @@ Escalation and bind checks ask the authorizer and are not here.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from wherry.errors import FieldError, invalid, not_supported, required
 from wherry.machinery.builtin.common.labels import selector_is_convertible, validate_label_selector
 from wherry.machinery.builtin.common.names import dns1123_subdomain, name_is_path_segment
 from wherry.machinery.builtin.core.shared.fields import checked
+from wherry.machinery.builtin.core.shared.meta import as_change, as_new
 from wherry.machinery.builtin.strategy import Strategy
 from wherry.machinery.kinds import Obj
 
@@ -48,6 +51,7 @@ def _rules(obj: Obj, namespaced: bool) -> list[FieldError]:
 
 
 class _Rbac(Strategy):
+    meta_again = False
     create_on_update = True
     validate_name = staticmethod(_name)
 
@@ -57,7 +61,7 @@ class RoleStrategy(_Rbac):
         return _rules(obj, True)
 
     def validate_update(self, new: Obj, old: Obj) -> list[FieldError]:
-        return self.validate_create(new)
+        return as_new(self, new, True) + self.validate_create(new) + as_change(self, new, old)
 
 
 def _selectors(obj: Obj) -> list[Obj]:
@@ -74,7 +78,8 @@ class ClusterRoleStrategy(_Rbac):
         return self._validate(obj, False)
 
     def validate_update(self, new: Obj, old: Obj) -> list[FieldError]:
-        return self._validate(new, any(validate_label_selector(selector, "") for selector in _selectors(old)))
+        any_value = any(validate_label_selector(selector, "") for selector in _selectors(old))
+        return as_new(self, new, False) + self._validate(new, any_value) + as_change(self, new, old)
 
     def _validate(self, obj: Obj, any_value: bool) -> list[FieldError]:
         out = _rules(obj, False)
@@ -118,7 +123,7 @@ def _reference(obj: Obj) -> tuple[str, str, str]:
 
 class _Binding(_Rbac):
     namespaced = True
-    kinds = ["Role", "ClusterRole"]
+    kinds: ClassVar[list[str]] = ["Role", "ClusterRole"]
 
     def default(self, obj: Obj) -> None:
         ref = obj.get("roleRef")
@@ -146,7 +151,7 @@ class _Binding(_Rbac):
         return out
 
     def validate_update(self, new: Obj, old: Obj) -> list[FieldError]:
-        out = self.validate_create(new)
+        out = as_new(self, new, self.namespaced) + self.validate_create(new) + as_change(self, new, old)
         now = _reference(new)
         if now != _reference(old):
             shown = dict(zip(("APIGroup", "Kind", "Name"), now, strict=True))
@@ -160,4 +165,4 @@ class RoleBindingStrategy(_Binding):
 
 class ClusterRoleBindingStrategy(_Binding):
     namespaced = False
-    kinds = ["ClusterRole"]
+    kinds: ClassVar[list[str]] = ["ClusterRole"]

@@ -7,6 +7,7 @@ from wherry.machinery.builtin.common.labels import validate_labels
 from wherry.machinery.builtin.common.names import dns1123_label
 from wherry.machinery.builtin.common.quantities import round_to_milli
 from wherry.machinery.builtin.core.shared.fields import checked, immutable
+from wherry.machinery.builtin.core.shared.meta import as_change, as_new
 from wherry.machinery.builtin.core.shared.node_labels import node_label_message
 from wherry.machinery.builtin.strategy import Strategy
 from wherry.machinery.builtin.workloads.options import PodOptions
@@ -33,6 +34,8 @@ def _scheduling(scheduling: Obj) -> list[FieldError]:
 
 class RuntimeClassStrategy(Strategy):
     unconditional_update = False
+    meta_again = False
+    standard_finalizers = False
 
     def default(self, obj: Obj) -> None:
         fixed = (obj.get("overhead") or {}).get("podFixed")
@@ -58,4 +61,5 @@ class RuntimeClassStrategy(Strategy):
         return out
 
     def validate_update(self, new: Obj, old: Obj) -> list[FieldError]:
-        return self.validate_create(new) + immutable(new.get("handler") or "", old.get("handler") or "", "handler")
+        out = as_new(self, new, False) + self.validate_create(new) + as_change(self, new, old)
+        return out + immutable(new.get("handler") or "", old.get("handler") or "", "handler")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from wherry.errors import FieldError, duplicate, invalid, required
 from wherry.machinery.builtin.common.names import dns1035_label, dns1123_subdomain, label_key
 from wherry.machinery.builtin.core.shared.fields import IMMUTABLE, checked, conditions, spec_of
+from wherry.machinery.builtin.core.shared.meta import as_change, as_new
 from wherry.machinery.builtin.core.shared.status import ResetStatus, StatusOnly
 from wherry.machinery.builtin.strategy import Strategy
 from wherry.machinery.kinds import Obj
@@ -100,9 +103,10 @@ def _name(name: str, prefix: bool = False) -> list[str]:
 
 
 class StorageVersionStrategy(ResetStatus, StatusOnly, Strategy):
+    meta_again = False
     unconditional_update = False
     validate_name = staticmethod(_name)
-    empty_status: Obj | None = {}
+    empty_status: ClassVar[Obj | None] = {}
 
     def validate_create(self, obj: Obj) -> list[FieldError]:
         return _status(obj.get("status") or {})
@@ -120,8 +124,9 @@ def _true(obj: Obj, kind: str) -> bool:
 
 
 class MigrationStrategy(ResetStatus, StatusOnly, Strategy):
+    meta_again = False
     unconditional_update = False
-    empty_status: Obj | None = {}
+    empty_status: ClassVar[Obj | None] = {}
 
     def validate_create(self, obj: Obj) -> list[FieldError]:
         resource = spec_of(obj).get("resource") or {}
@@ -137,7 +142,7 @@ class MigrationStrategy(ResetStatus, StatusOnly, Strategy):
         return out
 
     def validate_update(self, new: Obj, old: Obj) -> list[FieldError]:
-        out = self.validate_create(new)
+        out = as_new(self, new, False) + self.validate_create(new) + as_change(self, new, old)
         if spec_of(new) != spec_of(old):
             resource = spec_of(new).get("resource") or {}
             shown = {"Resource": {"group": resource.get("group", ""), "resource": resource.get("resource", "")}}
@@ -146,7 +151,7 @@ class MigrationStrategy(ResetStatus, StatusOnly, Strategy):
 
     def validate_status_update(self, new: Obj, old: Obj) -> list[FieldError]:
         status, before = new.get("status") or {}, old.get("status") or {}
-        out = conditions(status.get("conditions"), "status.conditions")
+        out = as_change(self, new, old) + conditions(status.get("conditions"), "status.conditions")
         now, was = status.get("resourceVersion") or "", before.get("resourceVersion") or ""
         if was and now != was:
             out.append(invalid("status.resourceVersion", now, IMMUTABLE))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from wherry.errors import FieldError, duplicate, invalid, not_supported, required
 from wherry.machinery.builtin.common.labels import validate_label_selector
 from wherry.machinery.builtin.common.names import dns1123_subdomain
+from wherry.machinery.builtin.core.shared.meta import as_new
 from wherry.machinery.builtin.policy.admission_rules import (
     FAILURE,
     MATCH,
@@ -100,6 +101,8 @@ def _options(new: list[Obj], old: list[Obj]) -> Options:
 
 
 class _Webhooks(Strategy):
+    meta_again = False
+    standard_finalizers = False
     has_generation = True
     unconditional_update = False
     mutating = False
@@ -126,7 +129,8 @@ class _Webhooks(Strategy):
         return self._validate(obj, Options())
 
     def validate_update(self, new: Obj, old: Obj) -> list[FieldError]:
-        return self._validate(new, _options(new.get("webhooks") or [], old.get("webhooks") or []))
+        options = _options(new.get("webhooks") or [], old.get("webhooks") or [])
+        return as_new(self, new, False) + self._validate(new, options)
 
     def _validate(self, obj: Obj, options: Options) -> list[FieldError]:
         out: list[FieldError] = []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from wherry.machinery.kinds import Obj
 
 # what metav1.ResetObjectMetaForStatus carries over from the stored object
@@ -11,7 +13,7 @@ _META = ("deletionTimestamp", "generation", "selfLink", "labels", "annotations",
 class ResetStatus:
     """The main endpoint never writes the status. `empty_status` is what an absent one reads as."""
 
-    empty_status: Obj | None = None
+    empty_status: ClassVar[Obj | None] = None
 
     def prepare_create(self, obj: Obj) -> None:
         if self.empty_status is None:
