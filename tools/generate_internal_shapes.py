@@ -1,8 +1,8 @@
 """Make `workloads/internal_shapes.json`: how Go prints the server's internal types, which have no JSON names.
 
-Some messages of the API server show a value of an internal type (`{"Capabilities":null,"Privileged":true,...}`, the diff
-of a refused pod update). The table says, for each such struct, its fields in order: Go name, JSON name in the versioned
-type, and what it holds. Usage: generate_internal_shapes.py KUBERNETES_DIR API_DIR > internal_shapes.json
+Some messages of the API server show a value of an internal type (`{"Capabilities":null,"Privileged":true,...}`, the
+diff of a refused pod update). The table says, for each such struct, its fields in order: Go name, JSON name in the
+versioned type, and what it holds. Usage: generate_internal_shapes.py KUBERNETES_DIR API_DIR > internal_shapes.json
 """
 
 from __future__ import annotations

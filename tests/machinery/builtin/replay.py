@@ -1,8 +1,8 @@
 """Recorded requests against the rules of built-in kinds, without a server: decode, default, admit, prepare, validate.
 
 `Replay(scenario).run()` walks the steps of one recorded scenario that create or change objects of the given kinds and
-yields how each answer differs. What a server adds (storage, managedFields, authorization) is left out of the comparison.
-The recordings are read through WHERRY_CORPORA.
+yields how each answer differs. What a server adds (storage, managedFields, authorization) is left out of the
+comparison. The recordings are read through WHERRY_CORPORA.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ def transcript() -> Any:
     folder = corpora()
     assert folder is not None
     spec = importlib.util.spec_from_file_location("transcript", folder / "transcript.py")
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -217,8 +218,8 @@ class Replay:
         res, rules = target.resource, strategy(target.resource.group, target.resource.name)
         obj = self.decode(res, json.dumps(body).encode(), warnings)
         meta = obj["metadata"] = dict(obj.get("metadata") or {})
-        for field in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "resourceVersion", "managedFields"):
-            meta.pop(field, None)
+        for key in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "resourceVersion", "managedFields"):
+            meta.pop(key, None)
         if meta.get("generateName") and not meta.get("name"):
             meta["name"] = meta["generateName"] + "abcde"
         meta.update(namespace=target.namespace, uid=UID, creationTimestamp=NOW)
@@ -265,9 +266,7 @@ class Replay:
             rules.prepare_update(new, old)
         if rules.has_generation and target.subresource != "status" and rules.spec_changed(new, old):
             n["generation"] = o.get("generation", 0) + 1
-        found = validate_object_meta_update(
-            n, o, standard_finalizers=rules.standard_finalizers, again=rules.meta_again
-        )
+        found = validate_object_meta_update(n, o, standard_finalizers=rules.standard_finalizers, again=rules.meta_again)
         found += getattr(rules, validate)(new, old) if target.subresource else rules.validate_update(new, old)
         if found:
             raise Invalid.of(res.group, res.kind, n.get("name", ""), found)
@@ -311,7 +310,7 @@ class Replay:
             raise Forbidden(shown, details=resource_details("", "pods", name)) from None
 
     def special(self, method: str, target: Target, body: Any, content: str) -> tuple[int, Obj] | None:
-        res, key = target.resource, (target.resource.group, target.resource.name, target.name)
+        key = (target.resource.group, target.resource.name, target.name)
         obj = self.objects.get(key)
         if obj is None or "json" not in content:
             return None
@@ -322,16 +321,20 @@ class Replay:
             return None
         if target.subresource != "scale":
             return None
+        if method == "PATCH" and "merge-patch" not in content:
+            return None
         shown = scale.to_scale(obj)
         new = body if method == "PUT" else merge_patch.apply(shown, json.dumps(body).encode())
         if method not in ("PUT", "PATCH") or new["metadata"].get("name") != target.name:
             return None
-        if new["metadata"].get("resourceVersion", "1") == "1" and method == "PUT" and "resourceVersion" in new["metadata"]:
+        if method == "PUT" and new["metadata"].get("resourceVersion") == "1":
+            return None
+        if not isinstance((new.get("spec") or {}).get("replicas", 0), int):
             return None
         found = scale.validate_scale(new)
         if found:
             raise Invalid.of("autoscaling", "Scale", target.name, found)
-        if new["spec"].get("replicas", 0) != obj["spec"].get("replicas"):
+        if (new.get("spec") or {}).get("replicas", 0) != obj["spec"].get("replicas"):
             obj["metadata"]["generation"] += 1
         scale.apply_scale(obj, new)
         obj["metadata"]["resourceVersion"] = "1"

@@ -12,6 +12,7 @@ Mirrors rest.RESTCreateStrategy and rest.RESTUpdateStrategy (k8s.io/apiserver/pk
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import ClassVar
 
 from wherry.errors import FieldError
 from wherry.machinery.kinds import Obj
@@ -90,7 +91,7 @@ class Strategy:
 
     # --- other subresources that write the same object: name -> (prepare, validate) method names ----------------------
     # for example {"finalize": ("prepare_finalize_update", "validate_finalize_update")}, signatures as for /status
-    updates: dict[str, tuple[str, str]] = {"status": ("prepare_status_update", "validate_status_update")}
+    updates: ClassVar[dict[str, tuple[str, str]]] = {"status": ("prepare_status_update", "validate_status_update")}
 
     # --- delete ------------------------------------------------------------------------------------------------------
     graceful = False  # pods: deletionGracePeriodSeconds is honoured
@@ -104,4 +105,4 @@ class Strategy:
 
     # --- selection ---------------------------------------------------------------------------------------------------
     # extra field labels beside metadata.name and metadata.namespace -> value as string
-    selectable: dict[str, Callable[[Obj], str]] = {}
+    selectable: ClassVar[dict[str, Callable[[Obj], str]]] = {}

@@ -23,7 +23,7 @@ def parse(text: str) -> Fraction:
         end -= 1
     number, suffix = text[:end], text[end:]
     if suffix in _BINARY:
-        return Fraction(number) * 1024 ** _BINARY[suffix]
+        return Fraction(number) * Fraction(1024) ** _BINARY[suffix]
     if suffix in _DECIMAL:  # Fraction reads "1e3" and "1E3" itself
         return Fraction(number) * Fraction(10) ** _DECIMAL[suffix]
     raise ValueError(f"not a quantity: {text}")

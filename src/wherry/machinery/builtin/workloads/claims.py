@@ -81,9 +81,9 @@ def validate_claim_spec(spec: Obj, path: str) -> list[FieldError]:
             text = "must match dataSourceRef"
         if text:  # the bad value is a field.Path, which marshals to an empty struct
             errors.append(invalid(path, {}, text))
-    name = spec.get("volumeAttributesClassName")
-    if name:
-        errors += [invalid(path + ".volumeAttributesClassName", name, text) for text in dns1123_subdomain(name)]
+    kind = spec.get("volumeAttributesClassName")
+    if kind:
+        errors += [invalid(path + ".volumeAttributesClassName", kind, text) for text in dns1123_subdomain(kind)]
     return errors
 
 

@@ -58,7 +58,7 @@ def _of_projection(source: Obj) -> list[_Path]:
         name = bundle.get("name") if bundle.get("name") is not None else bundle.get("signerName", "")
         return [_Path(bundle.get("path", ""), f"ClusterTrustBundle {go_quote(name)}")]
     parts = (("certificateChainPath", "chain"), ("keyPath", "key"), ("credentialBundlePath", "credential bundle"))
-    return [_Path(certificate[k], f"PodCertificate {what}") for k, what in parts if (certificate or {}).get(k)]
+    return [_Path(path, f"PodCertificate {what}") for k, what in parts if (path := (certificate or {}).get(k))]
 
 
 def overlapping_paths(volumes: list[Obj]) -> list[str]:

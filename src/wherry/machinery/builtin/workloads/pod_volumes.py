@@ -184,7 +184,7 @@ def _fibre_channel(source: Obj, path: str) -> list[FieldError]:
         errors.append(invalid(where, names, "targetWWNs and wwids can not be specified simultaneously"))
     if names and lun is None:
         errors.append(required(path + ".lun", "lun is required if targetWWNs is specified"))
-    elif names and not 0 <= lun <= 255:
+    elif names and lun is not None and not 0 <= lun <= 255:
         errors.append(invalid(path + ".lun", lun, range_text(0, 255)))
     return errors
 
