@@ -1,7 +1,7 @@
-"""Time as a thing one can hand over: the system's clock, one that tests set, and the two ways Kubernetes writes time.
+"""Time as a thing one can hand over: the system's clock, and one that tests set.
 
-Rooms that need the time take a `Clock`, so that a test moves the hands instead of sleeping. The formats follow
-metav1.Time (whole seconds) and metav1.MicroTime (always six digits) in k8s.io/apimachinery/pkg/apis/meta/v1.
+Rooms that need the time take a `Clock`, so that a test moves the hands instead of sleeping. How Kubernetes writes time
+is in `kit/times`.
 """
 
 from __future__ import annotations
@@ -49,23 +49,3 @@ class SetClock:
         self._time += seconds
         self._monotonic += seconds
 
-
-_last_second = -1
-_last_text = ""
-
-
-def rfc3339(seconds: float) -> str:
-    """`2024-05-01T12:00:00Z`. The text of the newest second is kept: a busy server asks thousands of times for it."""
-    global _last_second, _last_text
-    whole = int(seconds // 1)
-    if whole != _last_second:
-        _last_text = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(whole))
-        _last_second = whole
-    return _last_text
-
-
-def rfc3339_micro(seconds: float) -> str:
-    """`2024-05-01T12:00:00.000000Z`, as Leases and Events carry it."""
-    whole = int(seconds // 1)
-    micros = min(int((seconds - whole) * 1_000_000), 999_999)
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole)) + f".{micros:06d}Z"

@@ -104,7 +104,7 @@ def make_request(scope: Scope) -> Request:
     path: str = scope["path"]
     raw: bytes = scope.get("raw_path") or quote(path, safe="/:@!$&'()*+,;=~").encode("ascii")
     root: str = scope.get("root_path", "")
-    if root and path.startswith(root):
+    if root and (path == root or path.startswith(root.rstrip("/") + "/")):
         # Mounted under a prefix. Servers and frameworks differ in whether they have taken it off already.
         path = path[len(root) :] or "/"
         quoted = quote(root).encode("ascii")
