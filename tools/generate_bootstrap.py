@@ -26,6 +26,7 @@ SOURCES = {
     "rolebindings": ("namespace-role-bindings.yaml",),
 }
 LABEL = "kubernetes.io/bootstrapping"
+RULE = ("verbs", "apiGroups", "resources", "resourceNames", "nonResourceURLs")
 TARGET = Path(__file__).parent.parent / "src/wherry/machinery/builtin/policy/bootstrap.json"
 
 
@@ -37,6 +38,8 @@ def shorten(obj: dict[str, Any]) -> dict[str, Any]:
         raise SystemExit(f"unexpected labels on {meta['name']}")
     out = {key: meta[key] for key in ("name", "namespace", "labels") if meta.get(key)}
     out.update({key: value for key, value in obj.items() if key not in ("apiVersion", "kind")})
+    if out.get("rules"):  # in the order of the Go struct, which is that of the wire
+        out["rules"] = [{key: rule[key] for key in RULE if key in rule} for rule in out["rules"]]
     return out
 
 

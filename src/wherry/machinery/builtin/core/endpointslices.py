@@ -137,7 +137,7 @@ class EndpointSliceStrategy(Strategy):
         }
         for endpoint in new.get("endpoints") or []:
             host = (endpoint.get("deprecatedTopology") or {}).get("kubernetes.io/hostname")
-            if endpoint.get("nodeName") is None and host in known and not dns1123_subdomain(host):
+            if endpoint.get("nodeName") is None and host in known and not dns1123_subdomain(str(host)):
                 endpoint["nodeName"] = host
             endpoint.pop("deprecatedTopology", None)
 

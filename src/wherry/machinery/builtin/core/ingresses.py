@@ -130,7 +130,7 @@ def validate_spec(spec: Obj, *, any_secret: bool = False, any_wildcard: bool = F
     rules, default = spec.get("rules") or [], spec.get("defaultBackend")
     out: list[FieldError] = []
     if not rules and default is None:
-        shown = [] if spec.get("rules") is not None else None
+        shown: list[Obj] | None = [] if spec.get("rules") is not None else None
         out.append(invalid("spec", shown, "either `defaultBackend` or `rules` must be specified"))
     if default is not None:
         out += backend(default, "spec.defaultBackend")

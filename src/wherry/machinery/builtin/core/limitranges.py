@@ -110,7 +110,7 @@ def _one_resource(values: dict[str, str], name: str, field: str) -> Iterator[Fie
 def _item(item: Obj, field: str) -> list[FieldError]:
     kind = item.get("type") or ""
     out = _names(item, "max", field) + _names(item, "min", field)
-    lists = LISTS
+    lists: tuple[str, ...] = LISTS
     if kind == "Pod":
         lists = ("max", "min", "maxLimitRequestRatio")
         for key in ("default", "defaultRequest"):

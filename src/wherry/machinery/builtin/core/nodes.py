@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import ClassVar
 
 from wherry.errors import DUPLICATE, FieldError, duplicate, forbidden, invalid, not_supported, required
@@ -111,7 +112,7 @@ def _declared(obj: Obj) -> list[FieldError]:
     features = (obj.get("status") or {}).get("declaredFeatures") or []
     field = "status.declaredFeatures"
     out: list[FieldError] = []
-    for i, (name, following) in enumerate(zip(features, features[1:], strict=False)):
+    for i, (name, following) in enumerate(pairwise(features)):
         if name == following:
             out.append(duplicate(f"{field}[{i + 1}]", following))
         elif name > following:

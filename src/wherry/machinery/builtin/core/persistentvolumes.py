@@ -120,8 +120,8 @@ class PersistentVolumeStrategy(Strategy):
         out = [f"metadata.annotations[{key}]: {why}" for key, why in _ANNOTATIONS.items() if key in annotations]
         if spec.get("persistentVolumeReclaimPolicy") == "Recycle":
             out.append(
-                "spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated. Instead, the recommended "
-                "approach is to use dynamic provisioning."
+                "spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated. Instead, the "
+                "recommended approach is to use dynamic provisioning."
             )
         for i, term in enumerate(_terms(spec)):
             out += term_warnings(term, f"spec.nodeAffinity.required.nodeSelectorTerms[{i}]")

@@ -86,8 +86,8 @@ def _selector(spec: Obj) -> list[FieldError]:
         out += _unfit(scope, hard, field, _shown_selector(selector))
         if scope in EXISTS_ONLY and operator != "Exists":
             why = (
-                "must be 'Exists' when scope is any of ResourceQuotaScopeTerminating, ResourceQuotaScopeNotTerminating, "
-                "ResourceQuotaScopeBestEffort, ResourceQuotaScopeNotBestEffort or "
+                "must be 'Exists' when scope is any of ResourceQuotaScopeTerminating, "
+                "ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, ResourceQuotaScopeNotBestEffort or "
                 "ResourceQuotaScopeCrossNamespacePodAffinity"
             )
             out.append(invalid(field + ".operator", operator, why))

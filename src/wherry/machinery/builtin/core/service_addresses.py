@@ -82,9 +82,9 @@ def carry_over(new: Obj, old: Obj) -> None:
                 spec[key] = before[key]
     if _wants_ports(before) and _wants_ports(spec):
         _carry_ports(spec, before)
-    if needs_health_check(before) and needs_health_check(spec) and not spec.get("healthCheckNodePort"):
-        if before.get("healthCheckNodePort"):
-            spec["healthCheckNodePort"] = before["healthCheckNodePort"]
+    checked = needs_health_check(before) and needs_health_check(spec)
+    if checked and not spec.get("healthCheckNodePort") and before.get("healthCheckNodePort"):
+        spec["healthCheckNodePort"] = before["healthCheckNodePort"]
 
 
 def _wants_ports(spec: Obj) -> bool:

@@ -345,9 +345,9 @@ def validate_change(new: Obj, old: Obj) -> list[FieldError]:
         if name != before.get("loadBalancerClass"):
             out.append(invalid("spec.loadBalancerClass", name, ONCE_SET))
     out += _balancer_class(spec)
-    if needs_health_check(before) and needs_health_check(spec):
-        if (spec.get("healthCheckNodePort") or 0) != (before.get("healthCheckNodePort") or 0):
-            out.append(forbidden("spec.healthCheckNodePort", "field is immutable"))
+    same = (spec.get("healthCheckNodePort") or 0) == (before.get("healthCheckNodePort") or 0)
+    if needs_health_check(before) and needs_health_check(spec) and not same:
+        out.append(forbidden("spec.healthCheckNodePort", "field is immutable"))
     return out + validate_service(new, old)
 
 

@@ -165,7 +165,7 @@ class ServiceStrategy(Strategy):
         drop_type_dependent(new, old)
 
     def canonicalize(self, obj: Obj) -> None:
-        """Old clients leave this behind on ExternalName services; reading drops it (defaultOnReadInternalTrafficPolicy)."""
+        """An ExternalName service has no such policy, whatever was asked (defaultOnReadInternalTrafficPolicy)."""
         spec = spec_of(obj)
         if spec.get("type") == EXTERNAL_NAME:
             spec.pop("internalTrafficPolicy", None)

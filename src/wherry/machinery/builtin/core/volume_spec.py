@@ -240,11 +240,11 @@ def _sources(spec: Obj, name: str, field: str) -> list[FieldError]:
             out.append(required(field + ".nodeAffinity", "Local volume requires node affinity"))
     if not found:
         out.append(required(field, "must specify a volume type"))
-    host = (spec.get("hostPath") or {}).get("path")
-    if host and posixpath.normpath("/" + host.lstrip("/")) == "/" and host.startswith("/"):
-        if spec.get("persistentVolumeReclaimPolicy") == "Recycle":
-            why = "may not be 'recycle' for a hostPath mount of '/'"
-            out.append(forbidden(field + ".persistentVolumeReclaimPolicy", why))
+    host = (spec.get("hostPath") or {}).get("path") or ""
+    root = host.startswith("/") and posixpath.normpath("/" + host.lstrip("/")) == "/"
+    if root and spec.get("persistentVolumeReclaimPolicy") == "Recycle":
+        why = "may not be 'recycle' for a hostPath mount of '/'"
+        out.append(forbidden(field + ".persistentVolumeReclaimPolicy", why))
     return out
 
 

@@ -47,7 +47,7 @@ def namespaces() -> Iterator[Seed]:
 
 
 def rbac() -> Iterator[Seed]:
-    """Roles before bindings, cluster-wide before namespaced. Aggregated roles have no rules: a controller fills them."""
+    """Roles before bindings, cluster-wide before namespaced. A controller fills the rules of aggregated roles."""
     import orjson
 
     data = orjson.loads(Path(__file__).with_name("bootstrap.json").read_bytes())

@@ -301,8 +301,8 @@ def _uid(value: str, field: str) -> list[FieldError]:
         return [invalid(field, value, f"error validating uid: invalid UUID length: {len(value)}")]
     if len(value) != 36 or value != value.lower():
         why = (
-            "uid must be in RFC 4122 normalized form, `xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx` with lowercase hexadecimal "
-            "characters"
+            "uid must be in RFC 4122 normalized form, `xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx` with lowercase "
+            "hexadecimal characters"
         )
         return [invalid(field, value, why)]
     return []

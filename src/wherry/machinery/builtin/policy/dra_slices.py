@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import ClassVar
 
 from wherry.errors import FieldError, forbidden, invalid, not_supported, required
 from wherry.machinery.builtin.common.labels import validate_label_name
@@ -164,8 +163,8 @@ def _device_placement(item: Obj, per_device: bool, field: str) -> list[FieldErro
         if name is None and selector is None and item.get("allNodes") is None:
             return []
         why = (
-            "`nodeName`, `nodeSelector` and `allNodes` can only be set if `perDeviceNodeSelection` is set to true in the "
-            "ResourceSlice spec"
+            "`nodeName`, `nodeSelector` and `allNodes` can only be set if `perDeviceNodeSelection` is set to true in "
+            "the ResourceSlice spec"
         )
         return [invalid(field, None, why)]
     found: list[str] = []
@@ -189,7 +188,7 @@ def _device_placement(item: Obj, per_device: bool, field: str) -> list[FieldErro
 
 def _attribute(value: Obj, field: str) -> list[FieldError]:
     out: list[FieldError] = []
-    kinds: ClassVar[list[str]] = [key for key in ("int", "bool", "string", "version") if value.get(key) is not None]
+    kinds = [key for key in ("int", "bool", "string", "version") if value.get(key) is not None]
     for key in ("string", "version"):
         text = value.get(key)
         if text is None:
@@ -219,8 +218,8 @@ def _capacity(value: Obj, shared: bool, field: str) -> list[FieldError]:
         why = 'exactly one policy can be specified, cannot specify "validValues" and "validRange" at the same time'
         return [forbidden(where, why)]
     default, most = policy.get("default"), value.get("value") or "0"
-    for key, given in (("validValues", values), ("validRange", spread)):
-        if not given and given != {}:
+    for key, given in (("validValues", bool(values)), ("validRange", spread is not None)):
+        if not given:
             continue
         if default is None:
             return [required(where + ".default", f"required when {key} is defined")]

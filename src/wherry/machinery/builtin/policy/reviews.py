@@ -1,4 +1,4 @@
-"""Requests that are answered, not stored: access reviews and token requests (authorization.k8s.io, authentication.k8s.io).
+"""Requests that are answered, not stored: access reviews and token requests.
 
 Follows pkg/apis/authorization/validation and pkg/apis/authentication/validation.
 """

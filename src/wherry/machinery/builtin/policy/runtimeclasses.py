@@ -38,9 +38,9 @@ class RuntimeClassStrategy(Strategy):
     standard_finalizers = False
 
     def default(self, obj: Obj) -> None:
-        fixed = (obj.get("overhead") or {}).get("podFixed")
-        for name in fixed or {}:
-            fixed[name] = round_to_milli(fixed[name])
+        fixed = (obj.get("overhead") or {}).get("podFixed") or {}
+        for name, text in fixed.items():
+            fixed[name] = round_to_milli(text)
 
     def warnings_create(self, obj: Obj) -> list[str]:
         selector = (obj.get("scheduling") or {}).get("nodeSelector") or {}

@@ -18,8 +18,8 @@ def _api_version(value: str) -> list[str]:
     if len(parts) > 2:
         rule = (
             "an apiVersion is a DNS-1035 label, which must consist of lower case alphanumeric characters or '-', start "
-            "with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex "
-            "used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?') with an optional DNS subdomain prefix and '/' (e.g. "
+            "with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', "
+            "regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?') with an optional DNS subdomain prefix and '/' (e.g. "
             "'example.com/MyVersion')"
         )
         return [rule]
@@ -62,8 +62,8 @@ def _common(status: Obj) -> list[FieldError]:
         return []
     if actual is None:
         why = (
-            "should be nil if servers do not agree on the same encoding version, or if there is no server reporting the "
-            "supported versions yet"
+            "should be nil if servers do not agree on the same encoding version, or if there is no server reporting "
+            "the supported versions yet"
         )
         return [invalid(field, told, why)]
     if told is None:

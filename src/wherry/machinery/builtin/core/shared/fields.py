@@ -37,7 +37,7 @@ def make(obj: Obj, key: str) -> Obj:
     value = obj.get(key)
     if value is None:
         value = obj[key] = {}
-    return value  # type: ignore[no-any-return]
+    return value
 
 
 def checked(field: str, value: str, texts: Iterable[str]) -> list[FieldError]:
