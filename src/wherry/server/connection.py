@@ -19,7 +19,7 @@ from urllib.parse import unquote
 
 import httptools
 
-from wherry.errors import BadRequest, StatusError
+from wherry.errors import BadRequest, StatusError, Timeout
 from wherry.kit.pki import Subject, subject_of
 from wherry.server.asgi import close_stream, pieces, refusal
 from wherry.server.http import Request, Response
@@ -80,6 +80,7 @@ class Connection(asyncio.Protocol):
         self._waiting: deque[tuple[Request, bool]] = deque()
         self._streaming = False
         self._closing = False  # no further request is read; the connection ends after the answer
+        self._refusal: StatusError | None = None  # waits for the answers before it
         self._lost: asyncio.Event | None = None
         self._can_write: asyncio.Future[None] | None = None
         self.deadline = self._loop.time() + self._limits.header_seconds
@@ -241,6 +242,7 @@ class Connection(asyncio.Protocol):
     async def _answer(self, request: Request, keep_alive: bool) -> None:
         try:
             response = await self._app.respond(request)
+            keep_alive = keep_alive and not self._server.stopping
             body = response.body
             if isinstance(body, AsyncIterator):
                 keep_alive = await self._send_stream(request, response, body, keep_alive)
@@ -259,7 +261,9 @@ class Connection(asyncio.Protocol):
         transport = self._transport
         if transport is None:
             return
-        if not keep_alive or self._server.stopping:
+        if self._refusal is not None and keep_alive and not self._waiting:
+            self._refuse(self._refusal)
+        elif not keep_alive or self._server.stopping:
             self._closing = True
             self._waiting.clear()
             self.deadline = self._loop.time() + self._limits.close_seconds
@@ -345,18 +349,17 @@ class Connection(asyncio.Protocol):
     def _refuse(self, error: StatusError) -> None:
         """Answer what cannot become a request, after the answers that are still due, and end the connection."""
         self._closing = True
-        response = refusal(error)
+        if self._task is not None:
+            self._refusal = error
+            return
         transport = self._transport
         if transport is None:
             return
-        if self._task is None:
-            body = response.body
-            assert isinstance(body, bytes)
-            transport.write(self._head(response, f"Content-Length: {len(body)}\r\n", False) + body)
-            self._linger()
-
-    def _linger(self) -> None:
-        """Close in a way that lets the client read the answer: with unread data, closing at once would reset it."""
+        response = refusal(error)
+        body = response.body
+        assert isinstance(body, bytes)
+        transport.write(self._head(response, f"Content-Length: {len(body)}\r\n", False) + body)
+        # Not closed at once: with data unread, closing resets the connection and the client may lose the answer.
         self.deadline = self._loop.time() + self._limits.close_seconds
 
     # --- the server's side ------------------------------------------------------------------------------------------
@@ -364,7 +367,9 @@ class Connection(asyncio.Protocol):
     def expire(self, now: float) -> None:
         """Called now and then: end a connection that has been idle, half a request or unread for too long."""
         if self.deadline and now > self.deadline and self._transport is not None:
-            if self._can_write is not None or self._transport.is_closing():
+            if not self._in_head and self._task is None and not self._closing:
+                self._refuse(Timeout("Timeout: request did not complete within the allotted timeout"))
+            elif self._can_write is not None or self._transport.is_closing():
                 self._transport.abort()
             else:
                 self._transport.close()

@@ -56,13 +56,21 @@ def listen(bind: str, port: int) -> socket.socket:
 class Server:
     """HTTP(S) on one socket."""
 
-    def __init__(self, app: ApiApp, sock: socket.socket, tls: ssl.SSLContext | None):
+    def __init__(
+        self,
+        app: ApiApp,
+        sock: socket.socket,
+        tls: ssl.SSLContext | None,
+        *,
+        sweep_seconds: float = SWEEP_SECONDS,
+    ):
         self.app = app
         self.connections: set[Connection] = set()
         self.stopping = False
         self.loop: asyncio.AbstractEventLoop
         self._sock = sock
         self._tls = tls
+        self._sweep_seconds = sweep_seconds
         self._listener: asyncio.Server | None = None
         self._sweep: asyncio.TimerHandle | None = None
 
@@ -72,20 +80,21 @@ class Server:
 
     async def start(self) -> None:
         self.loop = asyncio.get_running_loop()
-        self.loop.set_exception_handler(_quiet)
+        if self.loop.get_exception_handler() is None:  # an application that we are part of may have its own
+            self.loop.set_exception_handler(_quiet)
         timeouts: dict[str, Any] = {}
         if self._tls is not None:
             timeouts = {"ssl_handshake_timeout": self.app.limits.header_seconds, "ssl_shutdown_timeout": 1.0}
         self._listener = await self.loop.create_server(
             lambda: Connection(self), sock=self._sock, ssl=self._tls, **timeouts
         )
-        self._sweep = self.loop.call_later(SWEEP_SECONDS, self._swept)
+        self._sweep = self.loop.call_later(self._sweep_seconds, self._swept)
 
     def _swept(self) -> None:
         now = self.loop.time()
         for connection in tuple(self.connections):
             connection.expire(now)
-        self._sweep = self.loop.call_later(SWEEP_SECONDS, self._swept)
+        self._sweep = self.loop.call_later(self._sweep_seconds, self._swept)
 
     async def stop(self) -> None:
         """Stop listening, end streams well, give answers on their way a second, then cut what is left."""
