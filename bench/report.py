@@ -76,8 +76,9 @@ def table(rounds: list[dict[str, Any]]) -> str:
                 cells += ["", "", "", ""]
                 continue
             broken = f" ({entry['errors']} failed)" if entry["errors"] else ""
+            rate = _short(entry["rate"]) if entry["rate"] else ""  # start and memory have none
             cells += [
-                _short(entry["rate"]) + broken,
+                rate + broken,
                 _short(entry["p50"]),
                 _short(entry["p99"]),
                 _short(entry["cpu_ms"]),
