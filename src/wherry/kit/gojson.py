@@ -145,6 +145,15 @@ def plain(value: Any) -> Any:
     return float(value) if isinstance(value, Literal) else value
 
 
+def literal(value: Any) -> Any:
+    """A document whose floats carry the text that Go would write for them."""
+    if isinstance(value, dict):
+        return {key: literal(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [literal(item) for item in value]
+    return Literal(format_float(value)) if value.__class__ is float else value
+
+
 def read_exactly(body: bytes, parse_float: Callable[[str], float] = Literal) -> Any:
     """The slow reader: floats keep their text, objects that repeat a key keep all of its values."""
     fault = syntax_error(body)

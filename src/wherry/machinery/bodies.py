@@ -97,6 +97,12 @@ def parse_json(body: bytes) -> Any:
 
 def parse_yaml(body: bytes) -> tuple[Any, list[str]]:
     """(document, repeated keys in strict-decoding form). Raises `goyaml.YAMLError` with upstream's text."""
+    value, repeated = _read_yaml(body)
+    return gojson.plain(value), repeated
+
+
+def _read_yaml(body: bytes) -> tuple[Any, list[str]]:
+    """As `parse_yaml`, with `gojson.Literal` for floats."""
     from wherry.kit import goyaml
 
     value, repeated = goyaml.loads(body)
@@ -172,7 +178,7 @@ def decode_untyped(body: bytes, media_type: str, target_kind: str) -> Untyped:
     plain = False
     try:
         if media_type == YAML:
-            raw, duplicates = parse_yaml(body)
+            raw, duplicates = _read_yaml(body)
         else:
             raw, plain = gojson.read(body)
     except gojson.JSONError as error:
@@ -205,6 +211,7 @@ def decode_custom(body: bytes, media_type: str, target: Target) -> Untyped:
 
 # --- what a body may claim -------------------------------------------------------------------------------------------
 
+_META_KINDS = OPTION_KINDS | UNVERSIONED_KINDS
 # Kinds that moved: where their one internal form lives.
 _MOVED = {
     "Deployment": "apps", "DaemonSet": "apps", "ReplicaSet": "apps", "Ingress": "networking",
@@ -221,7 +228,7 @@ def _internal(group: str, version: str, kind: str) -> str:
     """`apps.Deployment`: the internal type that all versions of a kind share."""
     from wherry.machinery.builtins import type_facts
 
-    if kind in OPTION_KINDS or (kind in UNVERSIONED_KINDS and (group, version) == ("", "v1")):
+    if kind in _META_KINDS:
         return f"meta.{kind}"
     package = type_facts()["packages"][f"{group}/{version}"].partition("/")[0]
     if package in ("extensions", "apps", "events"):
@@ -264,31 +271,35 @@ def decode_object(
     if media_type == PROTOBUF:
         return _decode_protobuf(body, target, scheme)
     found = decode_untyped(body, media_type, target.kind)
+    shown = "" if found.version or not found.group else body.decode("utf-8", "wherry-go-replace")
     try:
-        return decode_parsed(found, target, field_validation, scheme)
+        return decode_parsed(found, target, field_validation, scheme, shown)
     except NeedLiteral:
         raw = gojson.read_exactly(body)
-        return decode_parsed(found._replace(raw=raw, plain=False), target, field_validation, scheme)
+        return decode_parsed(found._replace(raw=raw, plain=False), target, field_validation, scheme, shown)
 
 
 def decode_parsed(
-    found: Untyped, target: Target, field_validation: FieldValidation = "Warn", scheme: str = SCHEME
+    found: Untyped, target: Target, field_validation: FieldValidation = "Warn", scheme: str = SCHEME, shown: str = ""
 ) -> Decoded:
-    """The second half of `decode_object`. Raises NeedLiteral if the digits of a number matter and are lost."""
+    """The second half of `decode_object`; `shown` is the document where an error quotes it whole.
+
+    Raises NeedLiteral if the digits of a number matter and are lost."""
     group, version, kind, duplicates = found.group, found.version, found.kind, found.duplicates
     same = kind == target.kind and version == target.version and group == target.group
     if not same:
         group, version, kind = _complete(found, target)
         same = kind == target.kind and version == target.version and group == target.group
         if not same:
-            _check_known(group, version, kind, target, scheme)
+            _check_known(group, version, kind, target, scheme, shown)
     try:
         made, strict = _decode(group, version, kind, found.raw, target)
     except DecodeError as error:
         raise unfit(kind, version, target.kind, str(error)) from None
     if not same and _internal(group, version, kind) != _internal(target.group, target.version, target.kind):
         ours = _internal(target.group, target.version, target.kind)
-        raise unfit(kind, version, target.kind, f"converting ({version}.{kind}) to ({ours}): unknown conversion")
+        package = "v1" if kind in _META_KINDS else version
+        raise unfit(kind, version, target.kind, f"converting ({package}.{kind}) to ({ours}): unknown conversion")
     warnings: list[str] = []
     if (strict or duplicates) and field_validation != "Ignore":
         problems = [*duplicates, *strict]
@@ -300,13 +311,12 @@ def decode_parsed(
     return Decoded(_named(made if found.plain else gojson.plain(made), target), warnings)
 
 
-def _check_known(group: str, version: str, kind: str, target: Target, scheme: str) -> None:
+def _check_known(group: str, version: str, kind: str, target: Target, scheme: str, shown: str) -> None:
     from wherry.machinery.typed.facts import registered_kinds
 
     if not version:
-        text = f"Object 'apiVersion' is missing in '{kind}'"
-        raise unfit(kind, version, target.kind, text)
-    if kind not in registered_kinds(group, version):
+        raise unfit(kind, version, target.kind, f"Object 'apiVersion' is missing in '{shown}'")
+    if kind not in UNVERSIONED_KINDS and kind not in registered_kinds(group, version):
         raise unfit(kind, version, target.kind, not_registered(group, version, kind, scheme))
 
 
@@ -318,7 +328,7 @@ def _decode(group: str, version: str, kind: str, raw: Any, target: Target) -> tu
         if kind != target.kind:
             return {}, []
         found = decoder(target.group, target.version, target.kind)
-    return found.decode(raw)
+    return found.attempt(raw)
 
 
 def _named(obj: Obj, target: Target) -> Obj:
@@ -353,7 +363,7 @@ def _decode_protobuf(body: bytes, target: Target, scheme: str) -> Decoded:
     found = Untyped(None, group, version, envelope.kind, [])
     group, version, kind = _complete(found, target)
     if (group, version, kind) != (target.group, target.version, target.kind):
-        _check_known(group, version, kind, target, scheme)
+        _check_known(group, version, kind, target, scheme, "")
     try:
         raw = decode_message(group, version, kind, envelope.raw)
     except ProtobufError as error:
@@ -373,12 +383,9 @@ def decode_options(body: bytes, media_type: str, kind: str, group: str = "", ver
         return _protobuf_options(body, kind, group, version)
     try:
         if media_type == YAML:
-            raw, _ = parse_yaml(body)
+            raw, _ = _read_yaml(body)
         else:
             raw = gojson.loads(body)
-        return _options(raw, *_claimed_options(raw, kind, group, version), kind)
-    except NeedLiteral:
-        raw = gojson.read_exactly(body)
         return _options(raw, *_claimed_options(raw, kind, group, version), kind)
     except gojson.JSONError as error:
         raise BadRequest(f"couldn't get version/kind; json parse error: {error}") from None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, NamedTuple
 
+from wherry.kit import gojson
 from wherry.machinery.builtins import AGGREGATION, EXTENSIONS, go_type_name
 from wherry.machinery.kinds import Obj
 from wherry.machinery.typed.compile import decoder as type_decoder
@@ -33,7 +34,15 @@ class Decoder:
         self._closure = type_decoder(go_type, keep_empty)
 
     def decode(self, raw: Any) -> Decoded:
-        """The canonical object; `raw` is used up. DecodeError has Go's text, NeedLiteral: digits were lost."""
+        """The canonical object; `raw` is used up. Raises DecodeError with Go's text."""
+        try:
+            return self.attempt(raw)
+        except NeedLiteral:  # nobody has the document any more: the digits that Go would write have to do
+            found = self.attempt(gojson.literal(raw))
+            return Decoded(gojson.plain(found.obj), found.unknown)
+
+    def attempt(self, raw: Any) -> Decoded:
+        """As `decode`, but raises NeedLiteral where the digits of a float matter and are lost."""
         ctx = Context()
         obj = self._closure(raw, None, ctx)
         if ctx.error:
