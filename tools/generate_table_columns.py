@@ -2,7 +2,7 @@
 
     go run ./tools/table_columns > columns.json && python tools/generate_table_columns.py columns.json
 
-Two tables are not in what the Go program prints: the default one, and the aggregator's (kube-aggregator writes its own).
+Two tables are not in what the Go program prints: the default one, and kube-aggregator's own.
 """
 
 from __future__ import annotations
