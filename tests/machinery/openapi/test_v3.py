@@ -175,7 +175,7 @@ def test_published_schemas() -> None:
     assert out["i"]["allOf"] == [{"anyOf": [{"type": "integer"}, {"type": "string"}]}]
     assert out["m"]["additionalProperties"]["items"] == {"type": "integer"}
     assert set(published(None)) == {"type", "x-kubernetes-group-version-kind"}
-    fields = published(schema, selectable_fields=[".spec.a"])["x-kubernetes-selectable-fields"]
+    fields = published(schema, selectable_fields=[".spec.a", "metadata.name"])["x-kubernetes-selectable-fields"]
     assert fields == [{"fieldPath": "spec.a"}]
 
 

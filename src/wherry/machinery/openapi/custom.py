@@ -143,6 +143,9 @@ def routes(kind: CustomKind) -> list[Route]:
     return out
 
 
+# Every kind can be selected by these; a definition may not declare them, and documents do not list them.
+_ALWAYS_SELECTABLE = frozenset(("metadata.name", "metadata.namespace"))
+
 # --- schemas --------------------------------------------------------------------------------------------------------
 
 _INT_OR_STRING = [{"type": "integer"}, {"type": "string"}]
@@ -263,9 +266,10 @@ class _Publisher:
     @staticmethod
     def _name(out: Obj, kind: CustomKind, name: str) -> None:
         out[GVK] = [{"group": kind.resource.group, "kind": name, "version": kind.resource.version}]
-        if kind.selectable_fields:
-            fields = [{"fieldPath": path.removeprefix(".")} for path in kind.selectable_fields]
-            out["x-kubernetes-selectable-fields"] = fields
+        paths = [path.removeprefix(".") for path in kind.selectable_fields]
+        declared = [{"fieldPath": path} for path in paths if path not in _ALWAYS_SELECTABLE]
+        if declared:
+            out["x-kubernetes-selectable-fields"] = declared
 
 
 def _v2_compatible(schema: Obj) -> Obj:
