@@ -353,5 +353,8 @@ def parse_quantity(text: str) -> Quantity:
 
 @lru_cache(maxsize=8192)
 def canonical(text: str) -> str:
-    """The canonical text of a quantity as a request body carries it: blanks around it are dropped."""
-    return str(parse_quantity(text.strip(" \t\n\r\v\f\x85\xa0")))
+    """The canonical text of a quantity as a request body carries it: blanks around it are dropped.
+
+    Read twice, as a server does that stores it in between: a binary amount whose text shows no suffix is decimal then.
+    """
+    return str(parse_quantity(str(parse_quantity(text.strip(" \t\n\r\v\f\x85\xa0")))))
