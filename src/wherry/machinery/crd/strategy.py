@@ -13,6 +13,8 @@ from wherry.machinery.crd.walk import walk
 from wherry.machinery.kinds import Obj
 from wherry.machinery.schema.node import unrecognized_format
 
+CLEANUP = "customresourcecleanup.apiextensions.k8s.io"  # held until the objects of the kind have gone
+
 
 class CustomResourceDefinitionStrategy(Strategy):
     """`cel` compiles validation rules; another room sets it on the class when it is there."""
@@ -49,7 +51,14 @@ class CustomResourceDefinitionStrategy(Strategy):
     def validate_status_update(self, new: Obj, old: Obj) -> list[FieldError]:
         return validate_status_update(new)
 
+    keeps_deleted = True
+
     def mark_deleting(self, obj: Obj, now: str) -> None:
+        meta = obj["metadata"]
+        meta.pop("deletionGracePeriodSeconds", None)
+        finalizers = meta.get("finalizers") or []
+        if CLEANUP not in finalizers:
+            meta["finalizers"] = [*finalizers, CLEANUP]
         obj["status"] = terminating(obj.get("status") or empty_status(), now)
 
 

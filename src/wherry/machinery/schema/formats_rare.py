@@ -169,9 +169,9 @@ _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\x80-\U0010ffff-]+"
 _QUOTED = r'"(?:[^"\\\x00-\x08\x0a-\x1f\x7f]|\\[\t -~\x80-\U0010ffff])*"'
 _DOTTED = rf"{_ATEXT}(?:\.{_ATEXT})*"
 _SPEC = rf"(?:{_DOTTED}|{_QUOTED})[ \t]*@[ \t]*(?:{_DOTTED}|\[[^\[\]\\\x00-\x1f]*\])"
-_ADDRESS = re.compile(
-    rf"[ \t]*(?:{_SPEC}|(?:(?:{_DOTTED}|{_QUOTED})[ \t]*)*<[ \t]*{_SPEC}[ \t]*>)[ \t]*(?:\([^()]*\)[ \t]*)*\Z"
-)
+_WORD = rf"(?:{_DOTTED}\.?|{_QUOTED})"
+_PHRASE = rf"(?:{_WORD}(?:[ \t]+{_WORD})*)?"  # words apart, so that matching stays linear
+_ADDRESS = re.compile(rf"[ \t]*(?:{_SPEC}|{_PHRASE}[ \t]*<[ \t]*{_SPEC}[ \t]*>)[ \t]*(?:\([^()]*\)[ \t]*)*\Z")
 
 
 def is_email(text: str) -> bool:

@@ -83,9 +83,11 @@ def problems(node: Node, value: Number, path: str) -> Iterator[Problem]:
         found = _range_problem(limit, kind, form, name, path)
         if found:
             yield found
-        wrong = check(node, float(value) if found else value, limit, path)
-        if wrong:
-            yield Problem(value, wrong)
+        measured = float(value) if found else value
+        wrong = check(node, measured, limit, path)
+        factor = _to_int(limit) if isinstance(measured, int) else limit
+        if wrong:  # a factor that is no positive number is itself at fault, and shown
+            yield Problem(factor if check is _multiple and factor <= 0 else measured, wrong)
 
 
 def _multiple(node: Node, value: Number, factor: float, path: str) -> str | None:

@@ -35,9 +35,24 @@ class Correlated:
         self._by_key: dict[str, Any] | None = None
 
     def unchanged(self) -> bool:
+        """CachedDeepEqual: members that the schema does not know make an object differ, even from itself."""
         if self._unchanged is None:
-            self._unchanged = same(self.new, self.old)
+            self._unchanged = self._equal()
         return self._unchanged
+
+    def _equal(self) -> bool:
+        new, old = self.new, self.old
+        if isinstance(new, dict) and isinstance(old, dict):
+            if len(new) != len(old):
+                return False
+            children = (self.key(name) for name in new)
+            return all(child is not None and child.unchanged() for child in children)
+        if isinstance(new, list) and isinstance(old, list) and self.node is not None and self.node.list_type == "map":
+            if len(new) != len(old):
+                return False
+            items = (self.index(position) for position in range(len(new)))
+            return all(item is not None and item.unchanged() for item in items)
+        return same(new, old)
 
     def key(self, name: str) -> Correlated | None:
         node, new, old = self.node, self.new, self.old
@@ -55,12 +70,16 @@ class Correlated:
         if self._by_key is None:
             self._by_key = {}
             for item in old:
-                if isinstance(item, dict):
-                    self._by_key.setdefault(self._identity(node, item), item)
+                if isinstance(item, dict) and (identity := self._identity(node, item)) is not None:
+                    self._by_key.setdefault(identity, item)
         item = new[position]
-        found = self._by_key.get(self._identity(node, item)) if isinstance(item, dict) else None
+        identity = self._identity(node, item) if isinstance(item, dict) else None
+        found = self._by_key.get(identity) if identity is not None else None
         return Correlated(item, found, node.items) if found is not None else None
 
     @staticmethod
-    def _identity(node: Node, item: dict[str, Any]) -> str:
-        return go_json([item.get(key) for key in node.list_map_keys])
+    def _identity(node: Node, item: dict[str, Any]) -> str | None:
+        """The keys of an item; None where one is missing, which correlates with nothing."""
+        if any(key not in item for key in node.list_map_keys):
+            return None
+        return go_json([item[key] for key in node.list_map_keys])

@@ -91,7 +91,7 @@ def _validate(node: Node, value: Any, path: str, ratchet: Correlated | None) -> 
     if node.types or node.format:
         _check_type(node, value, kind, path, result)
         result.matches += 1
-    result.merge(_check_junctors(node, value, path, ratchet))
+    result.merge(_check_junctors(node, value, path))
     result.matches += 1
     if kind == "string":
         _check_string(node, value, path, result)
@@ -215,31 +215,32 @@ def _best(failures: Result | None, candidate: Result) -> Result:
     return candidate if failures is None or candidate.matches > failures.matches else failures
 
 
-def _check_junctors(node: Node, value: Any, path: str, ratchet: Correlated | None) -> Result:
+def _check_junctors(node: Node, value: Any, path: str) -> Result:
+    """Upstream does not follow old values into junctors: what they refuse stays refused."""
     result = Result()
     if node.any_of:
-        _check_any_of(node, value, path, ratchet, result)
+        _check_any_of(node, value, path, result)
     if node.one_of:
-        _check_one_of(node, value, path, ratchet, result)
+        _check_one_of(node, value, path, result)
     if node.all_of:
         passed = 0
         for schema in node.all_of:
-            outcome = _validate(schema, value, path, ratchet)
+            outcome = _validate(schema, value, path, None)
             passed += not outcome.faults
             result.merge(outcome)
         if passed != len(node.all_of):
             tail = "" if passed else ". None validated"
             result.add(_unplaced(f"{go_quote(path)} must validate all the schemas (allOf){tail}"))
-    if node.not_ is not None and not _validate(node.not_, value, path, ratchet).faults:
+    if node.not_ is not None and not _validate(node.not_, value, path, None).faults:
         result.add(_unplaced(f"{go_quote(path)} must not validate the schema (not)"))
     result.matches += 1
     return result
 
 
-def _check_any_of(node: Node, value: Any, path: str, ratchet: Correlated | None, result: Result) -> None:
+def _check_any_of(node: Node, value: Any, path: str, result: Result) -> None:
     failures: Result | None = None
     for schema in node.any_of:
-        outcome = _validate(schema, value, path, ratchet)
+        outcome = _validate(schema, value, path, None)
         if not outcome.faults:
             result.merge(outcome)
             return
@@ -249,12 +250,12 @@ def _check_any_of(node: Node, value: Any, path: str, ratchet: Correlated | None,
         result.merge(failures)
 
 
-def _check_one_of(node: Node, value: Any, path: str, ratchet: Correlated | None, result: Result) -> None:
+def _check_one_of(node: Node, value: Any, path: str, result: Result) -> None:
     failures: Result | None = None
     success: Result | None = None
     passed = 0
     for schema in node.one_of:
-        outcome = _validate(schema, value, path, ratchet)
+        outcome = _validate(schema, value, path, None)
         if not outcome.faults:
             passed += 1
             failures = None
