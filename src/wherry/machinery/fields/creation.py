@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from wherry.machinery.fields.nodes import ListType, MapType, Node
-from wherry.machinery.fields.sets import LEAF, SELF, FieldSet, recursive_difference, sorted_set
+from wherry.machinery.fields.sets import LEAF, SELF, FieldSet, as_node, recursive_difference, sorted_set
 from wherry.machinery.fields.values import TypedError, equal, item_element
 
 # metadata that nobody owns (stripMetaManager of k8s.io/apimachinery/pkg/util/managedfields)
@@ -51,7 +51,8 @@ def created(obj: dict[str, Any], node: Node, reset: FieldSet) -> FieldSet:
         else:
             fields = _added(_member(type_, key), value)
         if gone and fields:
-            fields = recursive_difference(fields, gone) or None
+            left = recursive_difference(fields, gone)
+            fields = as_node(left) if left else None
         if fields is not None:
             out[element] = fields
     return out

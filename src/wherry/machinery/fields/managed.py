@@ -58,7 +58,7 @@ def create(
 ) -> list[Entry]:
     """managedFields of a new object; `now` in RFC 3339 with seconds."""
     given = book.entries_of(obj)
-    if (given and not book.is_reset(given)) or not isinstance(reset, dict):
+    if given and not book.is_reset(given):
         return update(None, obj, manager, api_version, now, node, reset, subresource)
     try:
         fields = created(obj, node, reset)

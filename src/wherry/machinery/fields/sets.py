@@ -244,11 +244,12 @@ def intersection(left: FieldSet, right: FieldSet) -> FieldSet:
             continue
         inner = intersection(child, other)
         if inner:
-            out[key] = _node(inner)
+            out[key] = as_node(inner)
     return out
 
 
-def _node(inner: FieldSet) -> FieldSet:
+def as_node(inner: FieldSet) -> FieldSet:
+    """A node that is left with nothing but itself is a plain member."""
     return LEAF if len(inner) == 1 and SELF in inner else inner
 
 
@@ -273,7 +274,7 @@ def difference(left: FieldSet, right: FieldSet) -> FieldSet:
         else:
             rest = difference(child, other)
             if rest:
-                out[key] = _node(rest)
+                out[key] = as_node(rest)
     return out
 
 
@@ -293,7 +294,7 @@ def recursive_difference(left: FieldSet, right: FieldSet) -> FieldSet:
         else:
             rest = recursive_difference(child, other)
             if rest:
-                out[key] = _node(rest)
+                out[key] = as_node(rest)
     return out
 
 
