@@ -224,6 +224,20 @@ def test_autoscaler_targets() -> None:
     assert shown[1:] == ["Deployment/d", "cpu: 55%/60%, <unknown>/1k + 1 more...", "<unset>", 9, 0, "2m"]
 
 
+def test_autoscalers_of_the_old_version() -> None:
+    annotation = {"autoscaling.alpha.kubernetes.io/metrics": (
+        '[{"type":"Resource","resource":{"name":"memory","targetAverageValue":"1Gi"}}]'
+    )}  # fmt: skip
+    shown = cells(
+        "autoscaling/v1",
+        "HorizontalPodAutoscaler",
+        metadata={"annotations": annotation},
+        spec={"targetCPUUtilizationPercentage": 80, "scaleTargetRef": {"kind": "Deployment"}, "maxReplicas": 9},
+        status={},
+    )
+    assert sorted(shown[2].split(", ")) == ["cpu: <unknown>/80%", "memory: <unknown>/1Gi"]
+
+
 def test_a_few_others() -> None:
     assert cells("v1", "Node", spec={"unschedulable": True}, metadata={"labels": {"node-role.kubernetes.io/b": ""}})[
         1:3

@@ -243,6 +243,10 @@ def _metrics(wanted: Map, state: Map) -> str:
 
 
 def horizontal_pod_autoscaler(obj: Obj) -> Row:
+    if obj.get("apiVersion") == "autoscaling/v1":  # most metrics of a v1 object hide in an annotation
+        from wherry.machinery.builtin.workloads.hpa_conversion import to_v2
+
+        obj = to_v2(obj)
     wanted, state = spec(obj), status(obj)
     target, least = wanted.get("scaleTargetRef") or {}, wanted.get("minReplicas")
     return [
