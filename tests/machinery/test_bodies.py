@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from wherry.errors import BadRequest, StatusError
+from wherry.kit import goyaml
 from wherry.machinery import bodies, builtins
 from wherry.machinery.kinds import Resource, Subresource
 
@@ -131,6 +134,31 @@ def test_objects_hold_nothing_but_plain_values() -> None:
         data = bodies.decode_object(body, media, revisions).obj["data"]
         assert data == {"a": 2.5}
         assert (type(data), type(data["a"])) == (dict, float)
+
+
+@given(
+    st.recursive(
+        st.none()
+        | st.booleans()
+        | st.integers(-(2**63), 2**64 - 1)
+        | st.sampled_from(["", "a: b", "yes", "1e3", "# c"]),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["b", "a", "on", "1"]), inner),
+        max_leaves=8,
+    ),
+    st.booleans(),
+)
+def test_json_sent_as_yaml_is_read_as_yaml_would_read_it(document: Any, spaced: bool) -> None:
+    body = json.dumps({"x": document}, indent=1 if spaced else None).encode()
+    found, repeated = bodies.parse_yaml(body)
+    assert (found, repeated) == goyaml.loads(body)
+    assert json.dumps(found) == json.dumps(goyaml.loads(body)[0])  # the order of keys too
+
+
+def test_numbers_in_json_sent_as_yaml() -> None:
+    quotas = target(("", "v1", "resourcequotas"))
+    body = b'{"spec":{"hard":{"cpu":1e3,"memory":0.50}}}'
+    assert bodies.decode_object(body, bodies.YAML, quotas).obj["spec"]["hard"] == {"cpu": "1k", "memory": "500m"}
+    assert bodies.decode_object(body, bodies.JSON, quotas).obj["spec"]["hard"] == {"cpu": "1e3", "memory": "500m"}
 
 
 def test_custom_resources_have_to_say_what_they_are() -> None:

@@ -6,6 +6,7 @@ ends the decoding at once. What fits neither arm becomes null without a word, ex
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -17,11 +18,15 @@ Compile = Callable[[str, bool], Decode]
 
 
 def _apart(closure: Decode, raw: Any, at: At) -> Any:
-    """Decode with a context of its own; its first error is final."""
+    """Decode with a context of its own; its first error is final, and names the struct that holds the union."""
     inner = Context()
-    value = closure(raw, at, inner)
+    try:
+        value = closure(raw, at, inner)
+    except DecodeError as error:
+        inner.error = str(error)
     if inner.error:
-        raise DecodeError(inner.error)
+        struct = at[2] if at else ""
+        raise DecodeError(re.sub(r"(?<=Go struct field )\w*(?=\.)", struct, inner.error, count=1))
     return value
 
 
