@@ -50,7 +50,7 @@ class DefaultRules:
         return errors
 
     def _plain(self, schema: Obj, path: str, root: Obj, steps: Steps) -> list[FieldError]:
-        node, value = Node(schema), schema["default"]
+        node, value = Node(schema, keep_formats=True), schema["default"]
         errors: list[FieldError] = []
         if self.require_pruned:
             pruned = copy_json(value)
@@ -91,4 +91,4 @@ class DefaultRules:
         if wrong:
             joined = wrong[0] if len(wrong) == 1 else f"[{', '.join(dict.fromkeys(wrong))}]"
             return [invalid_value(path, schema["default"], f"must result in valid metadata: {joined}")]
-        return self._values(schema, Node(schema), schema["default"], path)
+        return self._values(schema, Node(schema, keep_formats=True), schema["default"], path)

@@ -32,6 +32,8 @@ _AT_ROOT = (
 )
 _ALLOWED_AT_ROOT = frozenset(_AT_ROOT.split())
 _MAX_SELECTABLE = 8
+# members of the struct that are set even when they are false
+_BOOLEAN_SET = ("x-kubernetes-preserve-unknown-fields", "additionalProperties", "additionalItems")
 
 
 @dataclass(slots=True)
@@ -357,7 +359,7 @@ def _check_root(schema: Obj, path: str) -> list[FieldError]:
     """With the status subresource only some keywords are allowed at the root."""
     for name, key in ZERO_FIELDS:
         value = schema.get(key)
-        if value is None or value == "" or (value is False and key != "x-kubernetes-preserve-unknown-fields"):
+        if value is None or value == "" or (value is False and key not in _BOOLEAN_SET):
             continue
         if name == "Type":
             if value != "object":

@@ -7,6 +7,7 @@ types) and as the value validation schema, because upstream derives both from th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from wherry.machinery.schema.formats import is_supported
@@ -16,7 +17,9 @@ META_FIELDS = frozenset(("apiVersion", "kind", "metadata"))
 
 
 class Node:
-    """One schema node. `types` is empty for "any", and ("integer", "string") for int-or-string."""
+    """One schema node. `types` is empty for "any", and ("integer", "string") for int-or-string.
+
+    Formats that mean nothing are left out, unless `keep_formats`: defaults are validated with them."""
 
     __slots__ = (
         "additional",
@@ -28,6 +31,7 @@ class Node:
         "exclusive_maximum",
         "exclusive_minimum",
         "format",
+        "forbids_additional",
         "has_additional",
         "items",
         "list_map_keys",
@@ -54,11 +58,15 @@ class Node:
         "validations",
     )
 
-    def __init__(self, props: Json):
+    def __init__(self, props: Json, *, keep_formats: bool = False):
+        def make(child: Json | None) -> Node:
+            return Node(child or {}, keep_formats=keep_formats)
+
         get = props.get
         self.types = _types(props)
         self.nullable = bool(get("nullable"))
-        self.format = _format(self.types, get("format") or "")
+        named: str = get("format") or ""
+        self.format = named if keep_formats else _format(self.types, named)
         self.minimum: float | int | None = get("minimum")
         self.maximum: float | int | None = get("maximum")
         self.exclusive_minimum = bool(get("exclusiveMinimum"))
@@ -75,15 +83,16 @@ class Node:
         self.required: list[str] = list(get("required") or ())
         self.enum: list[Any] = list(get("enum") or ())
         self.default: Any = get("default")
-        self.properties: dict[str, Node] = {k: Node(v or {}) for k, v in (get("properties") or {}).items()}
-        self.has_additional, self.additional = _additional(get("additionalProperties"))
+        self.properties: dict[str, Node] = {k: make(v) for k, v in (get("properties") or {}).items()}
+        self.has_additional, self.additional = _additional(get("additionalProperties"), make)
+        self.forbids_additional = get("additionalProperties") is False
         items = get("items")
-        self.items: Node | None = Node(items) if isinstance(items, dict) else None
-        self.all_of = [Node(s) for s in get("allOf") or ()]
-        self.any_of = [Node(s) for s in get("anyOf") or ()]
-        self.one_of = [Node(s) for s in get("oneOf") or ()]
+        self.items: Node | None = make(items) if isinstance(items, dict) else None
+        self.all_of = [make(s) for s in get("allOf") or ()]
+        self.any_of = [make(s) for s in get("anyOf") or ()]
+        self.one_of = [make(s) for s in get("oneOf") or ()]
         negated = get("not")
-        self.not_: Node | None = Node(negated) if isinstance(negated, dict) else None
+        self.not_: Node | None = make(negated) if isinstance(negated, dict) else None
         self.preserve = bool(get("x-kubernetes-preserve-unknown-fields"))
         self.embedded = bool(get("x-kubernetes-embedded-resource"))
         self.list_type: str | None = get("x-kubernetes-list-type")
@@ -127,10 +136,10 @@ def _format(types: tuple[str, ...], name: str) -> str:
     return "" if not name or unrecognized_format(kind, name) else name
 
 
-def _additional(value: Any) -> tuple[bool, Node | None]:
+def _additional(value: Any, make: Callable[[Json | None], Node]) -> tuple[bool, Node | None]:
     """(present, schema). `true` and `false` are present without a schema, as in StructuralOrBool."""
     if value is None:
         return False, None
     if isinstance(value, dict):
-        return True, Node(value)
+        return True, make(value)
     return True, None

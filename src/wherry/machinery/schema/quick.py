@@ -78,7 +78,7 @@ def _says_nothing(node: Node) -> bool:
     limits = (node.minimum, node.maximum, node.multiple_of, node.min_length, node.max_length, node.min_items)
     more = (node.max_items, node.min_properties, node.max_properties)
     listed = (node.types, node.format, node.pattern, node.enum, node.required, node.properties, node.unique_items)
-    junctors = (node.all_of, node.any_of, node.one_of, node.not_, node.items, node.additional)
+    junctors = (node.forbids_additional, node.all_of, node.any_of, node.one_of, node.not_, node.items, node.additional)
     return not any(x is not None for x in limits + more) and not any(listed) and not any(junctors)
 
 
@@ -203,10 +203,13 @@ def _object(node: Node) -> Check:
     required = tuple(node.required)
     additional = compile_check(node.additional) if node.additional is not None else None
     named = frozenset(node.properties)
+    closed = node.forbids_additional
 
     def check(value: Any) -> bool:
         if type(value) is not dict:
             return value is None and nullable
+        if closed and not named.issuperset(value):
+            return False
         if bounded and not low <= len(value) <= largest:
             return False
         for name in required:

@@ -178,6 +178,9 @@ def _check_object(node: Node, value: dict[str, Any], path: str, ratchet: Correla
         for key in sorted(value.keys() - node.properties.keys()):
             child = ratchet.key(key) if ratchet is not None else None
             result.merge(validate_value(node.additional, value[key], f"{path}.{key}", child))
+    elif node.forbids_additional:
+        for key in sorted(value.keys() - node.properties.keys()):
+            result.add(_invalid(path, key, f"{path}.{key} in body is a forbidden property"))
     for key in sorted(node.properties.keys() & value.keys()):
         child = ratchet.key(key) if ratchet is not None else None
         if not path and key in ("kind", "apiVersion"):
