@@ -12,6 +12,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -243,6 +244,9 @@ class Replay:
             found = validate_object_meta(meta, True, name_is_path_segment)
         if found:
             raise Invalid.of(res.group, res.kind, meta.get("name", ""), found)
+        if res.name == "pods":
+            with _refusals(obj):
+                pod_admission.check_runtime_class(obj, self.runtime)
         warnings.extend(rules.warnings_create(obj))
         rules.canonicalize(obj)
         meta["resourceVersion"] = "1"
@@ -278,6 +282,9 @@ class Replay:
         self.objects[res.group, res.name, target.name] = new
         return 200, self.from_storage(res, new)
 
+    def runtime(self, name: str) -> Obj | None:
+        return self.other.get(("node.k8s.io", "runtimeclasses", name))
+
     def admit(self, pod: Obj) -> None:
         classes = dict(pod_admission.SYSTEM_CLASSES)
 
@@ -290,10 +297,7 @@ class Replay:
                 }
             return self.other.get(("scheduling.k8s.io", "priorityclasses", name))
 
-        def runtime(name: str) -> Obj | None:
-            return self.other.get(("node.k8s.io", "runtimeclasses", name))
-
-        try:
+        with _refusals(pod):
             name = pod_admission.account_name(pod)
             account = self.other.get(("", "serviceaccounts", name))
             if account is None and name == "default":
@@ -303,11 +307,7 @@ class Replay:
             pod_admission.admit_service_account(pod, account, lambda: "abcde")
             pod_admission.admit_tolerations(pod)
             pod_admission.admit_priority(pod, priority)
-            pod_admission.admit_runtime_class(pod, runtime)
-        except pod_admission.Refused as error:
-            name = pod["metadata"].get("name", "")
-            shown = f'pods "{name}" is forbidden: {error}'
-            raise Forbidden(shown, details=resource_details("", "pods", name)) from None
+            pod_admission.admit_runtime_class(pod, self.runtime)
 
     def special(self, method: str, target: Target, body: Any, content: str) -> tuple[int, Obj] | None:
         key = (target.resource.group, target.resource.name, target.name)
@@ -339,6 +339,15 @@ class Replay:
         scale.apply_scale(obj, new)
         obj["metadata"]["resourceVersion"] = "1"
         return 200, scale.to_scale(obj)
+
+
+@contextmanager
+def _refusals(pod: Obj) -> Iterator[None]:
+    try:
+        yield
+    except pod_admission.Refused as error:
+        name = pod["metadata"].get("name", "") or "Unknown"
+        raise Forbidden(f'pods "{name}" is forbidden: {error}', details=resource_details("", "pods", name)) from None
 
 
 def _unmask(value: Any) -> Any:

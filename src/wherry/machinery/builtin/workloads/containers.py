@@ -25,6 +25,7 @@ MESSAGE_POLICIES = ("File", "FallbackToLogsOnError")
 RESTART_POLICIES = ("Always", "Never", "OnFailure")
 RULE_ACTIONS = ("Restart", "RestartAllContainers")
 OPERATORS = ("In", "NotIn")
+NO_POLICY = "must specify restartPolicy when restart rules are used"
 NOT_FOR_INIT = "may not be set for init containers without restartPolicy=Always"
 NOT_FOR_EPHEMERAL = "cannot be set for an Ephemeral Container"
 # Fields of an ephemeral container that must be zero, in the order of the Go struct.
@@ -139,8 +140,7 @@ def _restart_policy(policy: str | None, rules: list[Obj], path: str) -> list[Fie
     if policy is None:
         if not rules:
             return []
-        text = "must specify restartPolicy when restart rules are used"
-        errors.append(required(path + ".restartPolicy", text))
+        errors.append(required(path + ".restartPolicy", NO_POLICY))
     elif policy not in RESTART_POLICIES:
         errors.append(not_supported(path + ".restartPolicy", policy, RESTART_POLICIES))
     if len(rules) > 20:
@@ -200,7 +200,11 @@ def validate_init_containers(containers: list[Obj], regular: list[Obj], path: st
     for index, container in enumerate(containers):
         where, name = f"{path}[{index}]", container.get("name", "")
         errors += validate_common(container, where, pod)
-        errors += _restart_policy(container.get("restartPolicy"), container.get("restartPolicyRules") or [], where)
+        policy, rules = container.get("restartPolicy"), container.get("restartPolicyRules") or []
+        if policy is not None:
+            errors += _restart_policy(policy, rules, where)
+        elif rules:  # then the rules themselves are not looked at
+            errors.append(required(where + ".restartPolicy", NO_POLICY))
         if name in names:
             errors.append(duplicate(where + ".name", name))
         elif name:

@@ -1,7 +1,8 @@
 """What the admission plugins that are always on make of a pod: pure functions, fed with the objects they look up.
 
 Follows plugin/pkg/admission: serviceaccount, defaulttolerationseconds, priority, runtimeclass. `Refused` carries what
-stands behind `pods "x" is forbidden: `. Order of the plugins: service account, priority, tolerations, runtime class.
+stands behind `pods "x" is forbidden: `. Order of the plugins: service account, priority, tolerations, runtime class;
+`check_runtime_class` comes after validation.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from wherry.errors import StatusError
+from wherry.machinery.builtin.common.names import name_is_path_segment
 from wherry.machinery.kinds import Obj
 
 TOKEN_PREFIX = "kube-api-access-"
@@ -32,7 +35,10 @@ def account_name(pod: Obj) -> str:
 
 
 def missing_account(namespace: str, name: str) -> Refused:
-    return Refused(f'error looking up service account {namespace}/{name}: serviceaccount "{name}" not found')
+    """What a failed look-up says: the name may not even do for a request."""
+    bad = name_is_path_segment(name, prefix=False)
+    why = f'invalid resource name "{name}": [{" ".join(bad)}]' if bad else f'serviceaccount "{name}" not found'
+    return Refused(f"error looking up service account {namespace}/{name}: {why}")
 
 
 def admit_service_account(pod: Obj, account: Obj | None, suffix: Callable[[], str]) -> None:
@@ -205,24 +211,41 @@ def admit_priority_update(new: Obj, old: Obj) -> None:
 def admit_runtime_class(pod: Obj, lookup: Callable[[str], Obj | None]) -> None:
     """Overhead and scheduling of the pod's RuntimeClass."""
     spec = pod["spec"]
-    name = spec.get("runtimeClassName")
-    found: Mapping[str, Any] | None = None
-    if name is not None:
-        found = lookup(name)
-        if found is None:
-            raise Refused(f'pod rejected: RuntimeClass "{name}" not found')
-    fixed = (found or {}).get("overhead")
+    found = _runtime_class(spec, lookup)
+    fixed = found.get("overhead")
     if fixed is not None:
         wanted = fixed.get("podFixed") or {}
         if spec.get("overhead") and spec["overhead"] != wanted:
             raise Refused("pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead")
         if wanted:
             spec["overhead"] = dict(wanted)
-    elif spec.get("overhead") is not None:
-        raise Refused("pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead")
-    scheduling = (found or {}).get("scheduling")
+    scheduling = found.get("scheduling")
     if scheduling is not None:
         _merge_scheduling(spec, scheduling)
+
+
+def check_runtime_class(pod: Obj, lookup: Callable[[str], Obj | None]) -> None:
+    """The half of the plugin that runs after the validation of the pod."""
+    spec = pod["spec"]
+    fixed = _runtime_class(spec, lookup).get("overhead")
+    if fixed is not None and (fixed.get("podFixed") or {}) != (spec.get("overhead") or {}):
+        raise Refused("pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead")
+    if fixed is None and spec.get("overhead") is not None:
+        raise Refused("pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead")
+
+
+def _runtime_class(spec: Obj, lookup: Callable[[str], Obj | None]) -> Mapping[str, Any]:
+    """The class that the pod names, empty when it names none."""
+    name = spec.get("runtimeClassName")
+    if name is None:
+        return {}
+    bad = name_is_path_segment(name, prefix=False)
+    if bad:  # the look-up itself fails, which is no refusal
+        raise StatusError(f'invalid resource name "{name}": [{" ".join(bad)}]', reason="")
+    found = lookup(name)
+    if found is None:
+        raise Refused(f'pod rejected: RuntimeClass "{name}" not found')
+    return found
 
 
 def _merge_scheduling(spec: Obj, scheduling: Mapping[str, Any]) -> None:
