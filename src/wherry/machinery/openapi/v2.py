@@ -168,14 +168,13 @@ def _definition(schema: Obj) -> Obj:
 
 
 class BuiltinV2:
-    """What v2 says of the built-in kinds: made when first read, shared by every document."""
+    """What v2 says of the built-in kinds: made when first read, kept as bytes, shared by every document."""
 
     def __init__(self, builtin: Mapping[tuple[str, str], Sequence[Resource]]):
         self._builtin = builtin
         self.emitter = _Emitter()
 
-    @cached_property
-    def routes(self) -> dict[str, list[Route]]:
+    def _routes(self) -> dict[str, list[Route]]:
         """All routes by tag."""
         out = {
             "core": builtin_routes.root_routes(core=True),
@@ -188,30 +187,30 @@ class BuiltinV2:
             out[tag(group, version)] = builtin_routes.routes(group, version, resources)
         return out
 
-    @cached_property
-    def paths(self) -> Obj:
-        out: Obj = {}
-        for group_tag, routes in self.routes.items():
-            out.update(self.emitter.paths(routes, group_tag))
-        return out
-
-    @cached_property
-    def definitions(self) -> Obj:
+    def _parts(self) -> tuple[Obj, Obj]:
+        """Paths and definitions; made anew for each form, because the objects weigh ten times what the bytes do."""
+        routes = self._routes()
+        paths: Obj = {}
+        for group_tag, found in routes.items():
+            paths.update(self.emitter.paths(found, group_tag))
         explained, options = words.Explained(), words.option_versions()
-        names = closure({*custom.COMMON, *(n for routes in self.routes.values() for n in bodies(routes))})
-        return {name: _definition(component(name, explained.texts, options, v3=False)) for name in names}
+        names = closure({*custom.COMMON, *(name for found in routes.values() for name in bodies(found))})
+        definitions = {name: _definition(component(name, explained.texts, options, v3=False)) for name in names}
+        return paths, definitions
 
     @cached_property
     def json(self) -> tuple[bytes, bytes]:
         """JSON of the paths and the definitions, without braces around them."""
-        return orjson.dumps(self.paths)[1:-1], orjson.dumps(self.definitions)[1:-1]
+        paths, definitions = self._parts()
+        return orjson.dumps(paths)[1:-1], orjson.dumps(definitions)[1:-1]
 
     @cached_property
     def protobuf(self) -> tuple[bytes, bytes]:
         """The same as protobuf entries."""
         from wherry.machinery.openapi import v2_protobuf
 
-        return v2_protobuf.path_entries(self.paths), v2_protobuf.definition_entries(self.definitions)
+        paths, definitions = self._parts()
+        return v2_protobuf.path_entries(paths), v2_protobuf.definition_entries(definitions)
 
 
 class OpenAPIV2:
@@ -221,7 +220,6 @@ class OpenAPIV2:
         self._builtin = builtin
         self._custom = sorted(custom_kinds, key=lambda k: (k.resource.group, k.resource.version, k.resource.name))
 
-    @cached_property
     def _paths(self) -> Obj:
         out: Obj = {}
         for kind in self._custom:
@@ -229,14 +227,12 @@ class OpenAPIV2:
             out.update(self._builtin.emitter.paths(custom.routes(kind), group_tag))
         return out
 
-    @cached_property
     def _definitions(self) -> Obj:
         found = custom.schemas(self._custom, v3=False)
         return {name: without_defaults(schema) for name, schema in found.items()}
 
-    @cached_property
     def _head(self) -> Obj:
-        _ = self._builtin.paths, self._paths  # collect the shared parameters
+        """All but paths and definitions; asked for when those were made, because they name the parameters."""
         return {
             "swagger": "2.0",
             "info": INFO,
@@ -248,9 +244,9 @@ class OpenAPIV2:
     @cached_property
     def json(self) -> OpenAPIDocument:
         """The document as JSON."""
-        head = orjson.dumps(self._head)[:-1]
         paths, definitions = self._builtin.json
-        more_paths, more_definitions = orjson.dumps(self._paths)[1:-1], orjson.dumps(self._definitions)[1:-1]
+        more_paths, more_definitions = orjson.dumps(self._paths())[1:-1], orjson.dumps(self._definitions())[1:-1]
+        head = orjson.dumps(self._head())[:-1]
         body = b"".join(
             (
                 head,
@@ -269,9 +265,7 @@ class OpenAPIV2:
         from wherry.machinery.openapi import v2_protobuf
 
         paths, definitions = self._builtin.protobuf
-        body = v2_protobuf.document(
-            self._head,
-            paths + v2_protobuf.path_entries(self._paths),
-            definitions + v2_protobuf.definition_entries(self._definitions),
-        )
+        paths += v2_protobuf.path_entries(self._paths())
+        definitions += v2_protobuf.definition_entries(self._definitions())
+        body = v2_protobuf.document(self._head(), paths, definitions)
         return OpenAPIDocument(body, sha512(body).hexdigest().upper())

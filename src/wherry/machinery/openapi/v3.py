@@ -27,6 +27,10 @@ def path_of(group: str, version: str) -> str:
     return f"apis/{group}/{version}" if group else f"api/{version}"
 
 
+# Documents about built-in kinds only, by hash: the same for every workspace.
+_SHARED: dict[str, OpenAPIDocument] = {}
+
+
 class OpenAPIV3:
     """All v3 documents about one set of resources."""
 
@@ -72,12 +76,14 @@ class OpenAPIV3:
 
     def document(self, path: str) -> OpenAPIDocument | None:
         """`/openapi/v3/<path>`, or None when there is no such group version."""
-        if path not in self._documents:
+        kept = self._documents if path in self._custom else _SHARED
+        digest = self.hash(path)
+        if digest not in kept:
             obj = self._build(path)
             if obj is None:
                 return None
-            self._documents[path] = OpenAPIDocument(orjson.dumps(obj), self.hash(path))
-        return self._documents[path]
+            kept[digest] = OpenAPIDocument(orjson.dumps(obj), digest)
+        return kept[digest]
 
     def _build(self, path: str) -> Obj | None:
         if path in self._builtin:
