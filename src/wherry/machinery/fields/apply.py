@@ -238,6 +238,8 @@ class _Work:
         """Without what the applier set last time, sets no longer, and nobody else owns."""
         if last is None or last.empty:
             return merged
+        if last.api_version == self.version and not difference(last.fields, managed[self.manager].fields):
+            return merged  # everything is set again
         there = self.converted(merged, last.api_version)
         if there is None:
             return merged

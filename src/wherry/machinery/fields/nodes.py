@@ -89,11 +89,12 @@ class MapType:
     def field(self, name: str) -> Node | None:
         """The type of a member; that of unknown ones when it is not declared, None when there may be none."""
         node = self._fields.get(name)
+        if type(node) is Node:
+            return node
         if node is None:
             return self.element
-        if not isinstance(node, Node):
-            node = self._fields[name] = node()
-        return node
+        made = self._fields[name] = node() if callable(node) else node
+        return made
 
     @property
     def element(self) -> Node | None:

@@ -26,6 +26,8 @@ def check(value: Any, node: Node, allow_duplicates: bool = False) -> None:
 
 
 def _check(node: Node, value: Any, path: str, causes: Causes, duplicates: bool) -> None:
+    if node.scalar == STRING and isinstance(value, str):
+        return
     kind = handled(node, atom(node, value))
     if kind == "map" and node.map is not None:
         _check_map(node.map, value, path, causes, duplicates)
@@ -130,6 +132,8 @@ def to_set(value: Any, node: Node) -> FieldSet:
 
 def _set(node: Node, value: Any) -> FieldSet | None:
     """LEAF for a member, children, or None for nothing."""
+    if node.map is None and node.list is None:
+        return LEAF
     kind = handled(node, atom(node, value))
     if kind == "map" and node.map is not None:
         return _set_of_map(node.map, value)
