@@ -115,8 +115,9 @@ def package_directories(modules: Path, release: str) -> dict[str, tuple[str, Pat
         if match:
             out[f"{register.parent.parent.name}/{register.parent.name}"] = (match[1], register.parent)
     extensions, aggregator = modules / f"apiextensions-apiserver@v{release}", modules / f"kube-aggregator@v{release}"
-    out["apiextensions/v1"] = (EXTENSIONS, extensions / "pkg/apis/apiextensions/v1")
-    out["apiregistration/v1"] = (AGGREGATOR, aggregator / "pkg/apis/apiregistration/v1")
+    for version in ("v1", "v1beta1"):
+        out[f"apiextensions/{version}"] = (EXTENSIONS, extensions / "pkg/apis/apiextensions" / version)
+        out[f"apiregistration/{version}"] = (AGGREGATOR, aggregator / "pkg/apis/apiregistration" / version)
     return out
 
 

@@ -12,6 +12,7 @@ import codecs
 import json
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import orjson
@@ -131,6 +132,11 @@ def _unsurrogate(value: Any) -> Any:
     return value
 
 
+def _integer(parse_float: Callable[[str], float], text: str) -> int | float:
+    """Numbers that no Go integer can hold become floats, as orjson has it."""
+    return int(text) if len(text) < 20 or -(1 << 63) <= int(text[:25]) < 1 << 64 else parse_float(text)
+
+
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     return found if len(found) == len(pairs) else Pairs(pairs)
@@ -160,7 +166,9 @@ def read_exactly(body: bytes, parse_float: Callable[[str], float] = Literal) -> 
     if fault:
         raise JSONError(fault)
     text = body.decode("utf-8", "wherry-go-replace")
-    value = json.loads(text, parse_float=parse_float, object_pairs_hook=_object)
+    value = json.loads(
+        text, parse_float=parse_float, parse_int=partial(_integer, parse_float), object_pairs_hook=_object
+    )
     # Only an escape can bring a surrogate in.
     return _unsurrogate(value) if "\\ud" in text or "\\uD" in text else value
 

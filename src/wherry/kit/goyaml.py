@@ -123,7 +123,7 @@ def _first_document(body: bytes) -> _Node | None:
 
 def _integer(text: str) -> int | None:
     """strconv.ParseInt with base 0, then ParseUint: prefixes, and octal after a leading nought."""
-    if not _INTEGER.match(text):
+    if len(text) > 70 or not _INTEGER.match(text):
         return None
     sign, digits = (-1 if text[0] == "-" else 1), text.lstrip("+-")
     prefix = digits[:2].lower()

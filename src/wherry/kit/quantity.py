@@ -317,7 +317,7 @@ def _parse_decimal(number: str, positive: bool, format: str, exponent: int) -> Q
     """The long way: a decimal of any size, rounded up to nano."""
     unsigned = number.lstrip("+-")
     whole, _, fraction = unsigned.partition(".")
-    if not (whole + fraction).isdigit() or len(unsigned) < len(number) - 1:
+    if len(unsigned) > 4000 or not (whole + fraction).isdigit() or len(unsigned) < len(number) - 1:
         raise QuantityError(NUMERIC)
     value, scale = int(whole + fraction), -len(fraction)
     if format == BINARY_SI:

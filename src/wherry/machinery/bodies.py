@@ -15,14 +15,16 @@ import orjson
 
 from wherry.errors import BadRequest, go_quote
 from wherry.kit import gojson
-from wherry.machinery.builtins import OPTION_KINDS, UNVERSIONED_KINDS
+from wherry.machinery.builtins import AGGREGATION, EXTENSIONS, OPTION_KINDS, UNVERSIONED_KINDS
 from wherry.machinery.kinds import Obj
 from wherry.machinery.typed import DecodeError, NeedLiteral, decoder
 
 JSON, YAML, PROTOBUF = "application/json", "application/yaml", "application/vnd.kubernetes.protobuf"
 FieldValidation = Literal["Ignore", "Warn", "Strict"]
 
+# Where upstream's servers keep their tables of kinds: error texts name the line.
 SCHEME = "pkg/api/legacyscheme/scheme.go:30"
+SCHEMES = {EXTENSIONS: "pkg/apiserver/apiserver.go:55", AGGREGATION: "pkg/apiserver/scheme/scheme.go:28"}
 OPTIONS_SCHEME = "pkg/apis/meta/internalversion/scheme/register.go:27"
 _FIND_KIND = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
 _PLAIN_KEYS = frozenset(("kind", "apiVersion", "metadata", "spec", "status", "data"))
@@ -273,27 +275,25 @@ def _complete(found: Untyped, target: Target) -> tuple[str, str, str]:
 # --- typed -----------------------------------------------------------------------------------------------------------
 
 
-def decode_object(
-    body: bytes, media_type: str, target: Target, field_validation: FieldValidation = "Warn", scheme: str = SCHEME
-) -> Decoded:
+def decode_object(body: bytes, media_type: str, target: Target, field_validation: FieldValidation = "Warn") -> Decoded:
     """A body as the canonical object of a built-in endpoint, with the warnings that go with it.
 
     Raises BadRequest, worded as upstream words it, for anything that is not an object of the endpoint's kind and
     version; with "Strict", for unknown and repeated fields too.
     """
     if media_type == PROTOBUF:
-        return _decode_protobuf(body, target, scheme)
+        return _decode_protobuf(body, target)
     found = decode_untyped(body, media_type, target.kind)
     shown = "" if found.version or not found.group else body.decode("utf-8", "wherry-go-replace")
     try:
-        return decode_parsed(found, target, field_validation, scheme, shown)
+        return decode_parsed(found, target, field_validation, shown)
     except NeedLiteral:
         raw = gojson.literal(found.raw) if media_type == YAML else gojson.read_exactly(body)
-        return decode_parsed(found._replace(raw=raw, plain=False), target, field_validation, scheme, shown)
+        return decode_parsed(found._replace(raw=raw, plain=False), target, field_validation, shown)
 
 
 def decode_parsed(
-    found: Untyped, target: Target, field_validation: FieldValidation = "Warn", scheme: str = SCHEME, shown: str = ""
+    found: Untyped, target: Target, field_validation: FieldValidation = "Warn", shown: str = ""
 ) -> Decoded:
     """The second half of `decode_object`; `shown` is the document where an error quotes it whole.
 
@@ -304,7 +304,7 @@ def decode_parsed(
         group, version, kind = _complete(found, target)
         same = kind == target.kind and version == target.version and group == target.group
         if not same:
-            _check_known(group, version, kind, target, scheme, shown)
+            _check_known(group, version, kind, target, shown)
     try:
         made, strict = _decode(group, version, kind, found.raw, target)
     except DecodeError as error:
@@ -324,12 +324,13 @@ def decode_parsed(
     return Decoded(_named(made if found.plain else gojson.plain(made), target), warnings)
 
 
-def _check_known(group: str, version: str, kind: str, target: Target, scheme: str, shown: str) -> None:
+def _check_known(group: str, version: str, kind: str, target: Target, shown: str) -> None:
     from wherry.machinery.typed.facts import registered_kinds
 
     if not version:
         raise unfit(kind, version, target.kind, f"Object 'apiVersion' is missing in '{shown}'")
-    if kind not in UNVERSIONED_KINDS and kind not in registered_kinds(group, version):
+    if kind not in UNVERSIONED_KINDS and kind not in registered_kinds(group, version, target.group):
+        scheme = SCHEMES.get(target.group, SCHEME)
         raise unfit(kind, version, target.kind, not_registered(group, version, kind, scheme))
 
 
@@ -365,7 +366,7 @@ def strict_warnings(problems: list[str]) -> list[str]:
     return out
 
 
-def _decode_protobuf(body: bytes, target: Target, scheme: str) -> Decoded:
+def _decode_protobuf(body: bytes, target: Target) -> Decoded:
     from wherry.machinery.protobuf import ProtobufError, decode_message, unwrap
 
     try:
@@ -376,12 +377,12 @@ def _decode_protobuf(body: bytes, target: Target, scheme: str) -> Decoded:
     found = Untyped(None, group, version, envelope.kind, [])
     group, version, kind = _complete(found, target)
     if (group, version, kind) != (target.group, target.version, target.kind):
-        _check_known(group, version, kind, target, scheme, "")
+        _check_known(group, version, kind, target, "")
     try:
         raw = decode_message(group, version, kind, envelope.raw)
     except ProtobufError as error:
         raise unfit(kind, version, target.kind, str(error)) from None
-    return decode_parsed(Untyped(raw, group, version, kind, []), target, "Ignore", scheme)
+    return decode_parsed(Untyped(raw, group, version, kind, []), target, "Ignore")
 
 
 # --- options ---------------------------------------------------------------------------------------------------------

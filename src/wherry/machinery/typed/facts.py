@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from wherry.machinery.builtins import type_facts
+from wherry.machinery.builtins import AGGREGATION, EXTENSIONS, type_facts
 
 SCALARS = frozenset(("string", "bool", "int32", "int64", "int", "uint8", "float64", "any"))
 
@@ -81,14 +81,20 @@ def shown(go_type: str) -> str:
     return "interface {}" if text == "any" else text
 
 
+# The three servers inside kube-apiserver know different kinds; most are known to the first alone.
+_APART = (EXTENSIONS, AGGREGATION)
+
+
 @cache
-def registered_kinds(group: str, version: str) -> frozenset[str]:
-    """Kinds of a group and version that the server's scheme knows, served or not; empty for an unknown version."""
+def registered_kinds(group: str, version: str, home: str = "") -> frozenset[str]:
+    """Kinds of a group and version that a server knows, served or not; empty for an unknown version.
+
+    `home` is the endpoint's group: definitions and API services belong to servers of their own.
+    """
     found = type_facts()
-    own = found["kinds"].get(f"{group}/{version}")
-    if own is None:
+    if home == EXTENSIONS and (group, version) == ("", "v1"):
+        return frozenset(found["options"].split())
+    if (group != home) if home in _APART else group in (*_APART, "apidiscovery.k8s.io"):
         return frozenset()
-    kinds = {*own.split(), *found["options"].split()}
-    if (group, version) == ("", "v1"):
-        kinds.update(found["unversioned"].split())
-    return frozenset(kinds)
+    own = found["kinds"].get(f"{group}/{version}")
+    return frozenset((*own.split(), *found["options"].split())) if own is not None else frozenset()
