@@ -87,6 +87,17 @@ def test_groups(discovery: Discovery) -> None:
     }
 
 
+def test_resources_of_the_core_group(discovery: Discovery) -> None:
+    listed = discovery.resources("", "v1")
+    assert listed is not None
+    assert set(listed.obj) == {"kind", "groupVersion", "resources"}
+    assert listed.obj["groupVersion"] == "v1"
+    by_name = {entry["name"]: entry for entry in listed.obj["resources"]}
+    assert by_name["pods/eviction"]["group"] == "policy"
+    assert "group" not in by_name["pods/status"]
+    assert by_name["serviceaccounts/token"]["kind"] == "TokenRequest"
+
+
 def test_custom_kinds(discovery: Discovery) -> None:
     group = discovery.group(GROUP)
     assert group is not None

@@ -201,12 +201,10 @@ class Discovery:
         for resource in (*self._builtin.get((group, version), ()), *self._custom.get((group, version), ())):
             entries.append(_legacy_entry(resource))
             entries.extend(_legacy_entry(resource, sub) for sub in resource.subresources.values())
-        return {
-            "kind": "APIResourceList",
-            "apiVersion": "v1",
-            "groupVersion": f"{group}/{version}" if group else version,
-            "resources": entries,
-        }
+        if not group:  # the core group's documents are older than the apiVersion of others
+            return {"kind": "APIResourceList", "groupVersion": version, "resources": entries}
+        group_version = f"{group}/{version}"
+        return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": entries}
 
     # --- aggregated documents ---------------------------------------------------------------------------------------
 
