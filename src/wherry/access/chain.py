@@ -91,7 +91,6 @@ class Chain:
                 return
         raise refuse(asked)
 
-
     def decide(self, asked: Attributes) -> dict[str, object]:
         """The status of an access review."""
         allowed = any(authorizer(asked) for authorizer in self.authorizers)

@@ -77,7 +77,9 @@ def refusal(error: errors.StatusError, form: Form = PLAIN, warnings: Sequence[st
 
 
 def text(status: int, body: str) -> Response:
-    return Response(status, [("content-type", "text/plain; charset=utf-8"), ("x-content-type-options", "nosniff")], body.encode())
+    return Response(
+        status, [("content-type", "text/plain; charset=utf-8"), ("x-content-type-options", "nosniff")], body.encode()
+    )
 
 
 def list_body(d: Definition, records: Sequence[Record], meta: dict[str, Any]) -> list[bytes]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from time import time
 
+from wherry.access.admission import default_plugins
 from wherry.access.chain import ADMIN, Chain, Tokens, certificates
-from wherry.server.admission import Admission, namespace_lifecycle
 from wherry.server.documents import Documents
 from wherry.server.handler import Api, ApiHandler
 from wherry.server.metrics import Recorder
@@ -24,8 +24,7 @@ async def build_handler(storage: Storage, *, token: str = "", clock: Callable[[]
     registry = Registry()
     hub = WatchHub(storage)
     chain = Chain([certificates, Tokens({token: ADMIN} if token else {})])
-    admission = Admission(store, mutating=[namespace_lifecycle(store)])
-    admission.validating = [namespace_lifecycle(store)]
+    admission = default_plugins(store, registry)
     api = Api(store, registry, hub, chain, Documents(registry), admission, Recorder())
     custom = CustomResources(store, registry, hub)
     await ensure_defaults(store, registry)

@@ -21,7 +21,7 @@ import httptools
 
 from wherry.errors import BadRequest, StatusError, Timeout
 from wherry.kit.pki import Subject, subject_of
-from wherry.server.asgi import close_stream, pieces, refusal
+from wherry.server.asgi import Whole, body_size, close_stream, is_stream, pieces, refusal
 from wherry.server.http import Request, Response
 from wherry.server.limits import too_large
 
@@ -163,18 +163,21 @@ class Connection(asyncio.Protocol):
         if self._closing:
             return
         size = len(self._url)
+        announced, expects = "", ""
         for name, value in self._headers:
             size += len(name) + len(value)
+            if name == "content-length":
+                announced = value
+            elif name == "expect":
+                expects = value.lower()
         if size > self._limits.header_bytes:
             self._refuse(_head_too_large())
             return
-        for name, value in self._headers:
-            if name == "content-length" and int(value) > self._limits.body_bytes:
-                self._refuse(too_large(self._limits.body_bytes))
-                return
-            if name == "expect" and value.lower() == "100-continue" and self._task is None:
-                assert self._transport is not None
-                self._transport.write(_CONTINUE)
+        if announced and int(announced) > self._limits.body_bytes:
+            self._refuse(too_large(self._limits.body_bytes))
+            return
+        if expects == "100-continue" and self._task is None and self._transport is not None:
+            self._transport.write(_CONTINUE)
         self.deadline = self._loop.time() + self._limits.body_seconds
 
     def on_body(self, body: bytes) -> None:
@@ -244,7 +247,7 @@ class Connection(asyncio.Protocol):
             response = await self._app.respond(request)
             keep_alive = keep_alive and not self._server.stopping
             body = response.body
-            if isinstance(body, AsyncIterator):
+            if is_stream(body):
                 keep_alive = await self._send_stream(request, response, body, keep_alive)
             else:
                 await self._send(request.method, response, keep_alive)
@@ -275,11 +278,8 @@ class Connection(asyncio.Protocol):
             self.deadline = self._loop.time() + self._limits.idle_seconds
 
     async def _send(self, method: str, response: Response, keep_alive: bool) -> None:
-        body = response.body
-        assert not isinstance(body, AsyncIterator)
-        if not isinstance(body, bytes) and len(body) == 1:
-            body = body[0]
-        size = len(body) if isinstance(body, bytes) else sum(map(len, body))
+        body = cast(Whole, response.body)
+        size = body_size(body)
         length = "" if response.status in _NO_BODY else f"Content-Length: {size}\r\n"
         head = self._head(response, length, keep_alive)
         transport = self._transport
@@ -356,8 +356,7 @@ class Connection(asyncio.Protocol):
         if transport is None:
             return
         response = refusal(error)
-        body = response.body
-        assert isinstance(body, bytes)
+        body = cast(bytes, response.body)
         transport.write(self._head(response, f"Content-Length: {len(body)}\r\n", False) + body)
         # Not closed at once: with data unread, closing resets the connection and the client may lose the answer.
         self.deadline = self._loop.time() + self._limits.close_seconds

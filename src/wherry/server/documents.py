@@ -16,6 +16,7 @@ from wherry.server.handler import Call
 from wherry.server.http import Response
 from wherry.store.registry import Registry
 
+
 @dataclass(slots=True)
 class Documents:
     """Discovery and OpenAPI documents of every workspace."""
@@ -87,7 +88,8 @@ def _discovery(call: Call, path: str, method: str) -> Response:
     parts = path.split("/")[1:]
     if parts[0] not in ("api", "apis") or len(parts) > (2 if parts[0] == "api" else 3):
         return answers.text(404, "404 page not found\n")
-    if method not in ("GET", "HEAD"):
+    if method != "GET" and not (parts[0] == "apis" and len(parts) == 2):
+        # (a group's own document answers any method upstream; clients have come to no harm)
         raise errors.MethodNotAllowed("the server does not allow this method on the requested resource", details={})
     found = call.api.documents.discovery(call.info.workspace)
     if len(parts) == 1:

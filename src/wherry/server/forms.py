@@ -50,7 +50,9 @@ def _go_type(d: Definition, is_list: bool) -> str:
 def check(d: Definition, form: Form, is_list: bool) -> None:
     """A metadata list was asked of an object, or the other way round: 406."""
     if form.transform == "PartialObjectMetadata" and is_list:
-        raise NotAcceptable(f"you requested PartialObjectMetadata, but the requested object is a list ({_go_type(d, True)})")
+        raise NotAcceptable(
+            f"you requested PartialObjectMetadata, but the requested object is a list ({_go_type(d, True)})"
+        )
     if form.transform == "PartialObjectMetadataList" and not is_list:
         raise NotAcceptable(
             f"you requested PartialObjectMetadataList, but the requested object is not a list ({_go_type(d, False)})"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wherry import errors
+from wherry.access.admission import Admission
 from wherry.access.chain import Chain, Credentials
 from wherry.access.user import Attributes, User
 from wherry.server import answers, negotiate
@@ -21,7 +22,6 @@ from wherry.store.store import Store
 from wherry.store.watch import WatchHub
 
 if TYPE_CHECKING:
-    from wherry.server.admission import Admission
     from wherry.server.documents import Documents
     from wherry.server.metrics import Recorder
 

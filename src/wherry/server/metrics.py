@@ -69,7 +69,9 @@ def respond(call: Call) -> Response:
     family("wherry_storage_revision", "gauge", "The newest durable revision.")
     lines.append(f"wherry_storage_revision {api.store.storage.revision}")
     _process(lines, family)
-    return Response(200, [("content-type", "text/plain; version=0.0.4; charset=utf-8")], "\n".join(lines).encode() + b"\n")
+    return Response(
+        200, [("content-type", "text/plain; version=0.0.4; charset=utf-8")], "\n".join(lines).encode() + b"\n"
+    )
 
 
 def _process(lines: list[str], family: object) -> None:

@@ -49,9 +49,7 @@ async def run(call: Call, kind: str, ctx: WriteContext) -> Outcome:
 
         return await run_apply(call, ctx)
     transform = transformer(d, kind, call.request.body, ctx)
-    return await commit(
-        call.api.store, d, call.namespace, info.name, transform, ctx, info.subresource
-    )
+    return await commit(call.api.store, d, call.namespace, info.name, transform, ctx, info.subresource)
 
 
 def transformer(d: Definition, kind: str, body: bytes, ctx: WriteContext) -> Callable[[Obj], Obj]:

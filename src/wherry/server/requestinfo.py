@@ -67,7 +67,7 @@ def parse(method: str, path: str, query: str) -> RequestInfo:
         workspace, prefix, path = path[10:end], path[:end], path[end:] or "/"
     pairs: Query | tuple[()] = parse_qsl(query, keep_blank_values=True, separator="&") if query else ()
     info = RequestInfo(workspace, path, method.lower(), prefix, query=pairs)
-    parts = path.strip("/").split("/")
+    parts = path.rstrip("/").split("/")[1:] or [""]
     if parts[0] == "api":
         if len(parts) < 3:
             return info

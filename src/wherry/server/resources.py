@@ -28,6 +28,8 @@ _BY_VERB: dict[str, Endpoint] = {
     "deletecollection": writes.delete_collection,
 }
 
+_COLLECTION = frozenset(("list", "create", "deletecollection"))
+
 
 def method_not_allowed() -> errors.MethodNotAllowed:
     return errors.MethodNotAllowed("the server does not allow this method on the requested resource", details={})
@@ -41,12 +43,13 @@ async def serve(call: Call) -> Response:
         raise errors.NotFound.path()
     call.definition = d
     res = d.resource
-    _check_path(info, res)
+    _check_path(call, res)
     if info.subresource:
         return await subresources.serve(call)
     if not info.verb or call.request.method == "HEAD":
         raise method_not_allowed()
-    if info.parts[1:2] and info.verb in ("list", "create", "deletecollection"):
+    named = bool(info.parts[1:2])
+    if named is (info.verb in _COLLECTION) and info.verb != "watch":
         raise method_not_allowed()
     special = virtual.find(res)
     if special is not None:
@@ -62,8 +65,9 @@ def _old_watch_path(info: RequestInfo) -> bool:
     return f"/{info.version}/watch/" in info.path
 
 
-def _check_path(info: RequestInfo, res: Resource) -> None:
+def _check_path(call: Call, res: Resource) -> None:
     """Shapes that name nothing."""
+    info = call.info
     if "//" in info.path.rstrip("/"):
         if info.path.count("//") == 1 and f"/namespaces//{info.resource}" in info.path and info.name:
             raise errors.BadRequest("Namespace parameter required.")
@@ -76,11 +80,11 @@ def _check_path(info: RequestInfo, res: Resource) -> None:
         if info.parts[1:2] and res.namespaced and not info.namespace:
             raise errors.NotFound.path()
     if info.name in (".", ".."):
-        if "%" in info.path:
+        if "%" not in call.request.raw_path:  # Go's router takes plain dots for a path that is not clean
             raise errors.NotFound.path()
-        raise errors.BadRequest(f'Name parameter invalid: "{info.name}": may not be \'{info.name}\'')
+        raise errors.BadRequest(f"Name parameter invalid: \"{info.name}\": may not be '{info.name}'")
     if "%" in info.name:
-        raise errors.BadRequest(f'Name parameter invalid: {errors.go_quote(info.name)}: may not contain \'%\'')
+        raise errors.BadRequest(f"Name parameter invalid: {errors.go_quote(info.name)}: may not contain '%'")
 
 
 def _served(info: RequestInfo, res: Resource) -> bool:

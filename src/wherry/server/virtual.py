@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 import orjson
 
 from wherry import errors
+from wherry.access.admission import user_info
 from wherry.access.chain import Credentials
 from wherry.access.user import Attributes, User
 from wherry.machinery.fields import managed
@@ -49,20 +50,9 @@ def _endpoint(fill: Callable[[Call, Obj], None]) -> Endpoint:
     return answer
 
 
-def _user_info(user: User) -> Obj:
-    info: Obj = {"username": user.name}
-    if user.uid:
-        info["uid"] = user.uid
-    if user.groups:
-        info["groups"] = list(user.groups)
-    if user.extra:
-        info["extra"] = {k: list(v) for k, v in user.extra.items()}
-    return info
-
-
 def _self_subject(call: Call, obj: Obj) -> None:
     obj["metadata"]["creationTimestamp"] = call.api.store.now()
-    obj["status"] = {"userInfo": _user_info(call.user)}
+    obj["status"] = {"userInfo": user_info(call.user)}
 
 
 def _decide(call: Call, user: User, spec: Obj) -> Obj:
@@ -113,7 +103,7 @@ def _token(call: Call, obj: Obj) -> None:
     except errors.Unauthorized:
         obj["status"] = {"user": {}, "error": "[invalid bearer token, token lookup failed]"}
         return
-    obj["status"] = {"authenticated": True, "user": _user_info(user)}
+    obj["status"] = {"authenticated": True, "user": user_info(user)}
 
 
 _AUTHN, _AUTHZ = "authentication.k8s.io", "authorization.k8s.io"

@@ -58,8 +58,14 @@ def context(call: Call, kind: str, *, apply: bool = False) -> WriteContext:
     d = call.definition
     if d is not None and d.deprecation:
         ctx.warnings.append(d.deprecation)
-    call.api.admission.attach(call, ctx)
+    _admit(call, ctx)
     return ctx
+
+
+def _admit(call: Call, ctx: WriteContext) -> None:
+    d, info = call.definition, call.info
+    assert d is not None
+    call.api.admission.attach(ctx, d, call.user, call.namespace, info.name, info.subresource)
 
 
 def answer(call: Call, outcome: Outcome, ctx: WriteContext, form: negotiate.Form) -> Response:
@@ -145,7 +151,7 @@ def delete_options(call: Call) -> tuple[DeleteOptions, WriteContext]:
         propagation=policy,
         orphan_dependents=orphan,
     )
-    call.api.admission.attach(call, ctx)
+    _admit(call, ctx)
     if call.definition is not None and call.definition.deprecation:
         ctx.warnings.append(call.definition.deprecation)
     return chosen, ctx
@@ -227,5 +233,3 @@ def _place(d: Definition, key: str) -> tuple[str, str]:
     rest = key[len(d.prefix) :]
     namespace, _, name = rest.rpartition("/")
     return namespace, name
-
-

@@ -26,8 +26,15 @@ class WriteContext:
     force: bool = False
     mutate: Admit | None = None
     validate: Admit | None = None
+    user: Obj = field(default_factory=dict)  # the caller as a UserInfo document
     warnings: list[str] = field(default_factory=list)
+    undo: list[Callable[[], None]] = field(default_factory=list)  # what to give back should the write fail
     options: dict[str, Any] = field(default_factory=dict)
+
+    def give_back(self) -> None:
+        """Undo what plugins reserved for this write."""
+        while self.undo:
+            self.undo.pop()()
 
 
 @dataclass(slots=True)

@@ -16,11 +16,13 @@ from wherry.store.metadata import GENERATE_ATTEMPTS, fill_system_fields, generat
 from wherry.store.store import Store, encoder
 
 
-async def create(store: Store, d: Definition, namespace: str, obj: Obj, ctx: WriteContext, name: str = "") -> Outcome:
+async def create(
+    store: Store, d: Definition, namespace: str, obj: Obj, ctx: WriteContext, *, own_managed: bool = False
+) -> Outcome:
     """Store a new object given in the definition's version; it belongs to the store from here on.
 
-    `name` is the URL's for a PUT that creates. Raises AlreadyExists, Invalid, Forbidden, BadRequest, NotFound (of the
-    namespace), and what admission raises.
+    `own_managed`: the object brings its managedFields (server-side apply). Raises AlreadyExists, Invalid, Forbidden,
+    BadRequest, NotFound (of the namespace), and what admission raises.
     """
     res = d.resource
     meta = obj.get("metadata")
@@ -32,15 +34,22 @@ async def create(store: Store, d: Definition, namespace: str, obj: Obj, ctx: Wri
     generated = bool(meta.get("generateName")) and not meta.get("name")
     if generated:
         meta["name"] = generate_name(meta["generateName"])
-    entries = managed.create(obj, ctx.manager, res.api_version, now, d.node(), d.reset(""))
-    set_managed(meta, entries)
+    if not own_managed:
+        set_managed(meta, managed.create(obj, ctx.manager, res.api_version, now, d.node(), d.reset("")))
     obj = d.to_storage(obj)
-    if ctx.mutate is not None:
-        await ctx.mutate("CREATE", obj, None)
-    _before_create(d, obj, namespace, now, ctx)
-    if ctx.validate is not None:
-        await ctx.validate("CREATE", obj, None)
-    return await _store(store, d, namespace, obj, ctx, generated)
+    try:
+        if ctx.mutate is not None:
+            await ctx.mutate("CREATE", obj, None)
+        _before_create(d, obj, namespace, now, ctx)
+        if ctx.validate is not None:
+            await ctx.validate("CREATE", obj, None)
+        outcome = await _store(store, d, namespace, obj, ctx, generated)
+    except BaseException:
+        ctx.give_back()
+        raise
+    if ctx.dry_run:
+        ctx.give_back()
+    return outcome
 
 
 def _before_create(d: Definition, obj: Obj, namespace: str, now: str, ctx: WriteContext) -> None:
@@ -49,17 +58,31 @@ def _before_create(d: Definition, obj: Obj, namespace: str, now: str, ctx: Write
     if strategy.has_generation:
         obj["metadata"]["generation"] = 1
     strategy.prepare_create(obj)
-    found = validate_object_meta(obj["metadata"], res.namespaced, strategy.validate_name)
-    found = [*found, *strategy.validate_create(obj)]
+    strategy.stamp_create(obj, now, ctx.user)
+    found = _invalid(d, obj)
     if found:
         raise errors.Invalid.of(res.group, res.kind, obj["metadata"].get("name", ""), found)
     ctx.warnings.extend(strategy.warnings_create(obj))
     strategy.canonicalize(obj)
 
 
-async def _store(
-    store: Store, d: Definition, namespace: str, obj: Obj, ctx: WriteContext, generated: bool
-) -> Outcome:
+def _invalid(d: Definition, obj: Obj) -> list[errors.FieldError]:
+    """Metadata and the rest, in the order in which the kind's upstream code looks at them."""
+    strategy = d.strategy
+    found = [] if strategy.meta_first else strategy.validate_create(obj)
+    if not found:
+        found = validate_object_meta(
+            obj["metadata"],
+            d.resource.namespaced,
+            strategy.validate_name,
+            standard_finalizers=strategy.standard_finalizers,
+        )
+        if strategy.meta_first:
+            found = [*found, *strategy.validate_create(obj)]
+    return found
+
+
+async def _store(store: Store, d: Definition, namespace: str, obj: Obj, ctx: WriteContext, generated: bool) -> Outcome:
     attempts = GENERATE_ATTEMPTS if generated else 1
     while True:
         name = obj["metadata"]["name"]

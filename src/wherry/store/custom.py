@@ -2,22 +2,75 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
+from wherry import errors
+from wherry.machinery import builtins
+from wherry.machinery.crd.versions import CustomVersion, compile_versions
 from wherry.machinery.kinds import Obj
 from wherry.store.definition import Definition
 
 
 def definitions(workspace: str, crd: Obj) -> list[Definition]:
     """One Definition per served version, all stored in the storage version."""
-    from wherry.machinery.crd.versions import compile_version
-
-    spec = crd["spec"]
-    storage = next(v["name"] for v in spec["versions"] if v.get("storage"))
-    return [
-        _definition(workspace, crd, version, storage, compile_version) for version in spec["versions"] if version.get("served")
-    ]
+    return [_definition(workspace, crd, version) for version in compile_versions(crd)]
 
 
-def _definition(workspace: str, crd: Obj, version: Obj, storage: str, compile_version: Any) -> Definition:
-    raise NotImplementedError
+def _definition(workspace: str, crd: Obj, version: CustomVersion) -> Definition:
+    from wherry.machinery.fields.reset import of_custom
+
+    res = version.resource
+    has_status = "status" in res.subresources
+    node: list[Any] = []
+
+    def type_node() -> Any:
+        if not node:
+            from wherry.machinery.fields.nodes import from_structural
+
+            raw = version.openapi
+            loose = bool(crd["spec"].get("preserveUnknownFields"))
+            node.append(from_structural(raw, builtins.schema, loose))
+        return node[0]
+
+    def canonical(raw: Any, validation: str) -> tuple[Obj, list[str]]:
+        if not isinstance(raw, dict):
+            raise errors.BadRequest("object expected")
+        obj: Obj = {"kind": res.kind, "apiVersion": res.api_version, "metadata": raw.get("metadata") or {}}
+        for key, value in raw.items():
+            if key not in obj:
+                obj[key] = value
+        unknown = version.decode(obj)
+        return obj, [f'unknown field "{path}"' for path in unknown]
+
+    def decode(body: bytes, media_type: str, validation: str) -> tuple[Obj, list[str]]:
+        from wherry.machinery.bodies import decode_custom, strict_text, strict_warnings
+
+        found = decode_custom(body, media_type, res)
+        obj, unknown = canonical(found.raw, validation)
+        problems = [*found.duplicates, *unknown]
+        if problems and validation == "Strict":
+            raise errors.BadRequest(strict_text(problems))
+        return obj, strict_warnings(problems) if validation == "Warn" else []
+
+    storage = version.storage_api_version
+    d = Definition(
+        resource=res,
+        workspace=workspace,
+        strategy=version.strategy,
+        storage_api_version=storage,
+        decode=decode,
+        canonical=canonical,
+        node=type_node,
+        reset=partial(of_custom, has_status),
+        to_storage=lambda obj: {**obj, "apiVersion": storage},
+        from_storage=lambda obj: {**obj, "apiVersion": res.api_version},
+        custom=True,
+        refresh=version.refresh,
+        deprecation=version.deprecation,
+        printer=version.printer,
+        fields=version.fields,
+        schema=version.openapi,
+    )
+    d.version = version
+    return d

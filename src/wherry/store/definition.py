@@ -51,6 +51,7 @@ class Definition:
     refresh: Callable[[Obj], bool] | None = None
     definition_uid: str = ""  # of the CRD behind a custom resource
     storage_group: str | None = None  # where it differs from the resource's own (events)
+    _empty: Obj | None = None
     prefix: str = ""
     head: bytes = b""
     storage_head: bytes = b""
@@ -59,6 +60,7 @@ class Definition:
     returns_deleted: bool = False  # ReturnDeletedObject: a delete answers with the object instead of a Status
     printer: Any = None  # the TablePrinter; looked up on first use for built-in kinds
     fields: Any = None  # FieldLabels of a custom kind
+    version: Any = None  # the CustomVersion behind a custom resource
     schema: Any = None  # strategic merge patch and OpenAPI: name of the schema or the schema itself
 
     def __post_init__(self) -> None:
@@ -80,8 +82,9 @@ class Definition:
     def load(self, record: Record) -> Obj:
         """The stored object, storage version, as a fresh dict that the caller may change."""
         obj: Obj = orjson.loads(record.value)
-        if self.refresh is not None and not self.same_version and obj.get("apiVersion") != self.storage_api_version:
-            obj = self.to_storage(obj)
+        if self.refresh is not None:
+            self.refresh(obj)
+            obj["apiVersion"] = self.storage_api_version
         return obj
 
     def view(self, record: Record) -> bytes:
@@ -116,6 +119,13 @@ class Definition:
         """This version of the stored object, decoded."""
         obj: Obj = orjson.loads(self.view(record))
         return obj
+
+    def empty(self) -> Obj:
+        """An object without content, as a bookmark shows it."""
+        if self._empty is None:
+            obj, _ = self.canonical({"kind": self.resource.kind, "apiVersion": self.resource.api_version}, "Ignore")
+            self._empty = obj
+        return self._empty
 
     def __hash__(self) -> int:
         return id(self)

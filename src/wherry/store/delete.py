@@ -80,7 +80,7 @@ async def _one(
     grace = _grace(d, old, options)
     finalizers = _finalizers(d, old, options)
     pending = "deletionTimestamp" in meta
-    if finalizers or grace > 0 or _namespace_content(old):
+    if finalizers or grace > 0 or _namespace_content(old) or (d.strategy.keeps_deleted and not pending):
         changed = dict(old)
         changed["metadata"] = dict(meta)
         _mark(store, changed, finalizers, grace, pending)

@@ -168,7 +168,7 @@ class GarbageCollector:
         await self._delete(key, uid, policy)
 
     def _state(self, key: str, obj: Obj, reference: Obj) -> str | None:
-        """"there", "waiting" (deleting its dependents first), "absent", or None when the kind is unknown."""
+        """ "there", "waiting" (deleting its dependents first), "absent", or None when the kind is unknown."""
         workspace = key.split("/", 2)[1]
         d = self._kind(workspace, reference.get("apiVersion", ""), reference.get("kind", ""))
         if d is None:

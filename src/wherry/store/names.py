@@ -23,7 +23,9 @@ def match_name(meta: Obj, name: str) -> None:
     """The body of a write to a named URL must carry that name."""
     given = meta.get("name", "")
     if not given:
-        raise errors.BadRequest(f"the name of the object ({name} based on URL) was undeterminable: name must be provided")
+        raise errors.BadRequest(
+            f"the name of the object ({name} based on URL) was undeterminable: name must be provided"
+        )
     if given != name:
         raise errors.BadRequest(f"the name of the object ({given}) does not match the name on the URL ({name})")
 
@@ -33,4 +35,3 @@ def require_parsable_revision(meta: Obj) -> None:
     text = str(meta.get("resourceVersion", ""))
     if text.isdigit() and text.isascii() and int(text) != 0:
         raise errors.StatusError("resourceVersion should not be set on objects to be created", reason="")
-

@@ -78,6 +78,8 @@ def list_objects(store: Store, d: Definition, query: ListQuery) -> ListResult:
         after, at = _decode_token(prefix, query)
     else:
         at = _snapshot(store, query)
+        if query.revision == "0" and query.revision_match != "Exact":
+            query.limit = 0  # "any version" is answered from the cache, which does not page
     if query.name and not query.token:
         return _one(store, d, query, at)
     try:
@@ -130,7 +132,9 @@ def _page(store: Store, prefix: str, after: str, at: int, query: ListQuery) -> L
             found.append(record)
             if len(found) == query.limit:
                 more = record is not page.records[-1]
-                return ListResult(found, page.revision, _encode_token(page.revision, prefix, record.key) if more else "")
+                return ListResult(
+                    found, page.revision, _encode_token(page.revision, prefix, record.key) if more else ""
+                )
     return ListResult(found, page.revision)
 
 

@@ -13,9 +13,11 @@ from typing import Any
 from wherry.errors import BadRequest
 from wherry.machinery import builtins
 from wherry.machinery.builtin import strategy
+from wherry.machinery.builtin.strategy import Strategy
 from wherry.machinery.kinds import Obj, Resource
 from wherry.store.definition import Definition
 
+ROOT = "root"
 Key = tuple[str, str, str]  # group, version, resource
 
 # Kinds whose storage upstream sets ReturnDeletedObject (pkg/registry/*/storage).
@@ -89,6 +91,11 @@ class Registry:
                     seen[d.prefix] = d
         return list(seen.values())
 
+    @staticmethod
+    def detached(res: Resource) -> Definition:
+        """A definition of a kind that has no collection of its own (Scale): for decoding and printing."""
+        return _definition(ROOT, res, str(res.group_version), res.group, Strategy())
+
 
 @cache
 def _node(schema_name: str) -> Any:
@@ -98,16 +105,17 @@ def _node(schema_name: str) -> Any:
 
 
 def _builtin_definition(workspace: str, res: Resource) -> Definition:
+    storage = builtins.storage_group_version(res.group, res.name)
+    return _definition(workspace, res, str(storage), storage.group, strategy(res.group, res.name))
+
+
+def _definition(workspace: str, res: Resource, storage: str, storage_group: str, kind_strategy: Strategy) -> Definition:
     from wherry.machinery.builtin.conversion import converter
     from wherry.machinery.fields.reset import of_builtin
-    from wherry.machinery.typed import DecodeError, decoder
 
-    storage = builtins.storage_group_version(res.group, res.name)
-    kind_strategy = strategy(res.group, res.name)
-    to_storage = converter(res.group, res.name, str(res.group_version), str(storage))
-    from_storage = converter(res.group, res.name, str(storage), str(res.group_version))
-    same = storage == res.group_version
-    decode_typed = decoder(res.group, res.version, res.kind)
+    to_storage = converter(res.group, res.name, res.api_version, storage)
+    from_storage = converter(res.group, res.name, storage, res.api_version)
+    same = storage == res.api_version
     schema_name = builtins.schema_name(res.group, res.version, res.kind)
 
     def default(obj: Obj) -> Obj:
@@ -121,12 +129,14 @@ def _builtin_definition(workspace: str, res: Resource) -> Definition:
     def decode(body: bytes, media_type: str, validation: str) -> tuple[Obj, list[str]]:
         from wherry.machinery.bodies import decode_object
 
-        found = decode_object(body, media_type, res, validation)
+        found = decode_object(body, media_type, res, validation)  # type: ignore[arg-type]
         return default(found.obj), found.warnings
 
     def canonical(raw: Any, validation: str) -> tuple[Obj, list[str]]:
+        from wherry.machinery.typed import DecodeError, decoder
+
         try:
-            found = decode_typed.decode(raw)
+            found = decoder(res.group, res.version, res.kind).decode(raw)
         except DecodeError as error:
             raise BadRequest(str(error)) from None
         return default(found.obj), found.unknown
@@ -135,8 +145,8 @@ def _builtin_definition(workspace: str, res: Resource) -> Definition:
         resource=res,
         workspace=workspace,
         strategy=kind_strategy,
-        storage_api_version=str(storage),
-        storage_group=storage.group,
+        storage_api_version=storage,
+        storage_group=storage_group,
         decode=decode,
         canonical=canonical,
         node=partial(_node, schema_name),

@@ -116,10 +116,18 @@ async def commit(
         if expect is not None and expect != record.revision:
             raise errors.Conflict.of(res.group, res.name, name)
         try:
-            return await _round(store, d, record, stored, transform, ctx, subresource, own_managed)
+            outcome = await _round(store, d, record, stored, transform, ctx, subresource, own_managed)
         except RevisionConflict:
+            ctx.give_back()
             if expect is not None:
                 break
+        except BaseException:
+            ctx.give_back()
+            raise
+        else:
+            if ctx.dry_run:
+                ctx.give_back()
+            return outcome
     raise errors.Conflict.of(res.group, res.name, name)
 
 
@@ -149,7 +157,7 @@ async def _round(
         raise errors.Conflict.of(res.group, res.name, record.key.rsplit("/", 1)[-1])
     if ctx.mutate is not None:
         await ctx.mutate("UPDATE", new, old)
-    _before_update(d, new, old, subresource, ctx)
+    _before_update(d, new, old, subresource, store.now(), ctx)
     if ctx.validate is not None:
         await ctx.validate("UPDATE", new, old)
     if _finished_deleting(new, old):
@@ -163,22 +171,28 @@ async def _round(
     return Outcome(d.view(written), 200, new)
 
 
-def _before_update(d: Definition, new: Obj, old: Obj, subresource: str, ctx: WriteContext) -> None:
+def _before_update(d: Definition, new: Obj, old: Obj, subresource: str, now: str, ctx: WriteContext) -> None:
     strategy, res = d.strategy, d.resource
     keep_system_fields(new, old)
     found: list[FieldError]
-    if subresource:
-        prepare, validate = strategy.updates[subresource]
+    prepare, validate = strategy.updates.get(subresource, ("", ""))
+    if prepare:
         getattr(strategy, prepare)(new, old)
-    else:
+    elif not subresource:
         strategy.prepare_update(new, old)
+    strategy.stamp_update(new, old, now, subresource)
     # /status never moves the generation; the others (resize, ephemeralcontainers) do when they change the spec
     if strategy.has_generation and subresource != "status" and strategy.spec_changed(new, old):
         new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
-    found = validate_object_meta_update(new["metadata"], old["metadata"])
-    if subresource:
+    found = validate_object_meta_update(
+        new["metadata"],
+        old["metadata"],
+        standard_finalizers=strategy.standard_finalizers,
+        again=strategy.meta_again,
+    )
+    if validate:
         found = [*found, *getattr(strategy, validate)(new, old)]
-    else:
+    elif not subresource:  # a binding has been judged by its endpoint
         found = [*found, *strategy.validate_update(new, old)]
     if found:
         raise errors.Invalid.of(res.group, res.kind, new["metadata"].get("name", ""), found)

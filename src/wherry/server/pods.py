@@ -1,0 +1,141 @@
+"""Subresources of pods that are requests, not parts of the object: binding, eviction, and those that need a node.
+
+Without nodes there is nothing to log, exec or forward to: these answer as a server whose pod has no node does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import orjson
+
+from wherry import errors
+from wherry.machinery.builtin.workloads import eviction as rules
+from wherry.machinery.kinds import Obj
+from wherry.server import answers, reads, writes
+from wherry.server.handler import Call
+from wherry.server.http import Response
+from wherry.store import read
+from wherry.store.context import WriteContext
+from wherry.store.definition import Definition
+from wherry.store.delete import DeleteOptions, delete
+from wherry.store.update import commit
+
+_OK = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
+
+
+def _pods(call: Call) -> Definition:
+    d = call.api.registry.find(call.info.workspace, "", "v1", "pods")
+    assert d is not None
+    return d
+
+
+def _decoded(call: Call, group: str, version: str, kind: str) -> tuple[Obj, WriteContext]:
+    """The body as another kind than the URL's."""
+    from wherry.machinery.kinds import Resource
+    from wherry.store.registry import Registry
+
+    media = writes.media_type(call)
+    ctx = writes.context(call, "CreateOptions")
+    res = Resource(group, version, kind.lower() + "s", kind.lower(), kind, True, ("create",))
+    obj, warnings = Registry.detached(res).decode(call.request.body, media, ctx.field_validation)
+    ctx.warnings.extend(warnings)
+    return obj, ctx
+
+
+async def binding(call: Call) -> Response:
+    """POST: put a pod on a node, as a scheduler does."""
+    form = reads.form_of(call)
+    obj, ctx = _decoded(call, "", "v1", "Binding")
+    return await bind(call, obj, ctx, call.info.name, form)
+
+
+async def bind(call: Call, obj: Obj, ctx: WriteContext, name: str, form: object) -> Response:
+    """Bind the pod `name`. Raises Conflict when it has a node already."""
+    found = rules.validate_binding(obj)
+    if found:
+        texts = [str(e) for e in found]
+        raise errors.StatusError(texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]", reason="")
+    d, now = _pods(call), call.api.store.now()
+    named = (obj.get("metadata") or {}).get("name", "")
+    if named and named != name:
+        raise errors.BadRequest("name in URL does not match name in Binding object")
+
+    def transform(live: Obj) -> Obj:
+        why = rules.binding_conflict(live)
+        if why:
+            raise errors.Conflict.of("", "pods/binding", name, why)
+        out: Obj = orjson.loads(orjson.dumps(live))
+        rules.bind(out, obj, now)
+        return out
+
+    ctx.mutate = ctx.validate = None
+    await commit(call.api.store, d, call.namespace, name, transform, ctx, "binding")
+    return answers.encoded(orjson.dumps(_OK), reads.form_of(call), 201, ctx.warnings)
+
+
+async def eviction(call: Call) -> Response:
+    """POST: delete a pod if the disruption budgets allow it."""
+    form = reads.form_of(call)
+    obj, ctx = _decoded(call, "policy", "v1", "Eviction")
+    name = call.info.name
+    if (obj.get("metadata") or {}).get("name", "") != name:
+        raise errors.BadRequest("name in URL does not match name in Eviction object")
+    given = obj.get("deleteOptions") or {}
+    wanted = given.get("preconditions") or {}
+    options = DeleteOptions(
+        given.get("gracePeriodSeconds"),
+        wanted.get("uid"),
+        wanted.get("resourceVersion"),
+        given.get("propagationPolicy"),
+    )
+    ctx.dry_run = ctx.dry_run or bool(given.get("dryRun"))
+    d = _pods(call)
+    record = read.get(call.api.store, d, call.namespace, name)
+    pod = orjson.loads(record.value)
+    if rules.needs_no_budget(pod):
+        if rules.pins_revision(pod):
+            options.revision = str(record.revision)
+    else:
+        await _ask_budgets(call, pod, options, str(record.revision), ctx)
+    ctx.mutate = None
+    await delete(call.api.store, d, call.namespace, name, options, ctx)
+    return answers.encoded(orjson.dumps(_OK), form, 201, ctx.warnings)
+
+
+async def _ask_budgets(call: Call, pod: Obj, options: DeleteOptions, revision: str, ctx: WriteContext) -> None:
+    d = call.api.registry.find(call.info.workspace, "policy", "v1", "poddisruptionbudgets")
+    assert d is not None
+    records = call.api.store.storage.range(d.list_prefix(call.namespace)).records
+    budgets = rules.budgets_of(pod, [orjson.loads(r.value) for r in records])
+    if len(budgets) > 1:
+        text = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."
+        raise errors.StatusError(text, reason="InternalError", details={"causes": [{"message": text}]})
+    if not budgets:
+        return
+    verdict = rules.judge(pod, budgets[0], call.api.store.now())
+    if verdict.pin:
+        options.revision = revision
+    if verdict.budget is not None:
+        changed = verdict.budget
+        plain = WriteContext(manager=ctx.manager, dry_run=ctx.dry_run)
+        name = changed["metadata"]["name"]
+        await commit(call.api.store, d, call.namespace, name, lambda _: changed, plain, "status")
+
+
+async def no_node(call: Call) -> Response:
+    """log, exec, attach, portforward, proxy: there is no kubelet to ask."""
+    record = read.get(call.api.store, _pods(call), call.namespace, call.info.name)
+    pod = orjson.loads(record.value)
+    node = (pod.get("spec") or {}).get("nodeName")
+    if not node:
+        raise errors.BadRequest(f"pod {call.info.name} does not have a host assigned")
+    text = f'nothing runs here: the node "{node}" of pod {call.info.name} has no kubelet that this server could ask'
+    raise errors.ServiceUnavailable(text)
+
+
+ENDPOINTS: dict[str, Callable[[Call], Awaitable[Response]]] = {
+    "binding": binding,
+    "eviction": eviction,
+    **dict.fromkeys(("log", "exec", "attach", "portforward", "proxy"), no_node),
+}
