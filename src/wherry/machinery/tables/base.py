@@ -21,10 +21,6 @@ Cell = Any  # string, integer, boolean, number or None
 # A cell that depends on the time: called with `now` (seconds since the epoch), gives the cell's value.
 Aging = Callable[[float], Cell]
 
-# Stands where an age will go. A control character cannot reach the JSON of a cell unescaped, so splitting is safe.
-_HOLE = "\x00age\x00"
-_HOLE_JSON = orjson.dumps(_HOLE)
-
 
 class RowTemplate:
     """The cells of one row as JSON, in pieces between which the time-dependent cells go.
@@ -36,11 +32,18 @@ class RowTemplate:
     __slots__ = ("aging", "conditions", "pieces")
 
     def __init__(self, cells: Sequence[Cell | Aging], conditions: list[Obj] | None = None):
-        self.aging = [getattr(cell, "json", None) or _as_json(cell) for cell in cells if callable(cell)]
-        if self.aging:
-            self.pieces = orjson.dumps([_HOLE if callable(cell) else cell for cell in cells]).split(_HOLE_JSON)
-        else:
-            self.pieces = [orjson.dumps(cells)]
+        self.pieces: list[bytes] = []
+        self.aging: list[Callable[[float], bytes]] = []
+        piece, comma = b"[", b""
+        for cell in cells:
+            piece, comma = piece + comma, b","
+            if callable(cell):
+                self.pieces.append(piece)
+                self.aging.append(getattr(cell, "json", None) or _as_json(cell))
+                piece = b""
+            else:
+                piece += orjson.dumps(cell)
+        self.pieces.append(piece + b"]")
         self.conditions = conditions
 
     def cells(self, now: float) -> bytes:
