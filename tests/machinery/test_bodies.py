@@ -173,6 +173,18 @@ def test_custom_resources_have_to_say_what_they_are() -> None:
     assert found.duplicates == ['duplicate field "spec.a"']
 
 
+def test_numbers_of_custom_resources() -> None:
+    thing = Resource("g.example.com", "v1", "things", "thing", "Thing", True, ())
+    head = b'{"apiVersion":"g.example.com/v1","kind":"Thing","n":'
+    for text, expected in ((b"9223372036854775807", 2**63 - 1), (b"9223372036854775808", 2.0**63), (b"1.5", 1.5)):
+        found = bodies.decode_custom(head + text + b"}", bodies.JSON, thing).raw["n"]
+        assert (type(found), found) == (type(expected), expected)
+    with pytest.raises(BadRequest) as caught:
+        bodies.decode_custom(head + b"[1e400]}", bodies.JSON, thing)
+    why = "json: cannot unmarshal number 1e400 into Go value of type float64"
+    assert caught.value.message == f'Thing in version "v1" cannot be handled as a Thing: {why}'
+
+
 def test_delete_options_of_any_group() -> None:
     body = b'{"apiVersion":"apps/v1","kind":"DeleteOptions","gracePeriodSeconds":5,"preconditions":{"uid":""}}'
     found = bodies.decode_options(body, bodies.JSON, "DeleteOptions", "apps")

@@ -8,6 +8,7 @@ k8s.io/apiserver, whose error texts these are.
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -218,10 +219,34 @@ def decode_custom(body: bytes, media_type: str, target: Target) -> Untyped:
         shown = body.decode("utf-8", "wherry-go-replace")
         raise unrecognized(target.kind, f"Object 'Kind' is missing in '{shown}'", body)
     check_version(found.group, found.version, target)
-    if found.plain:
-        return found
-    duplicates = [*found.duplicates, *duplicate_keys(found.raw)]
-    return found._replace(raw=gojson.plain(found.raw), duplicates=duplicates, plain=True)
+    raw = found.raw
+    if not found.plain:
+        if media_type == JSON and (text := _beyond_float(gojson.read_exactly(body))):
+            why = f"json: cannot unmarshal number {text} into Go value of type float64"
+            raise unfit(found.kind, found.version, target.kind, why)
+        found = found._replace(duplicates=[*found.duplicates, *duplicate_keys(raw)], plain=True)
+        raw = gojson.plain(raw)
+    # Untyped integers are 64 bits with a sign; what is larger is a float.
+    return found._replace(raw=_fitting(raw)) if _LONG_NUMBER.search(body) else found._replace(raw=raw)
+
+
+_LONG_NUMBER = re.compile(rb"\d{19}")
+
+
+def _fitting(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _fitting(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_fitting(item) for item in value]
+    return float(value) if value.__class__ is int and not -(1 << 63) <= value < 1 << 63 else value
+
+
+def _beyond_float(value: Any) -> str:
+    """The text of the first number that no float64 can hold."""
+    if isinstance(value, dict | list):
+        items = value.values() if isinstance(value, dict) else value
+        return next(filter(None, map(_beyond_float, items)), "")
+    return value.text if isinstance(value, gojson.Literal) and value in (float("inf"), float("-inf")) else ""
 
 
 # --- what a body may claim -------------------------------------------------------------------------------------------
