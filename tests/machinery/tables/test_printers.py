@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wherry.errors import BadRequest
+from wherry.machinery import builtins
 from wherry.machinery.tables import (
     RowTemplate,
     include_object,
@@ -337,3 +338,16 @@ def test_recorded_tables() -> None:
                 c for i, c in enumerate(row["cells"]) if i not in ages
             ], scenario
     assert seen > 20
+
+
+def test_every_listed_kind_can_show_an_object_without_content() -> None:
+    """Bookmarks of a watch are such objects."""
+    defaults = set()
+    for (group, version), resources in builtins.resources().items():
+        for resource in resources:
+            printer = table_for(group, version, resource.kind)
+            for empty in ({"metadata": {}}, {"metadata": {"creationTimestamp": None}, "spec": None, "status": None}):
+                assert orjson.loads(printer.split(empty).cells(NOW)) == printer.cells(empty, NOW)
+            if "list" in resource.verbs and printer.columns[-1]["name"] == "Created At":
+                defaults.add(resource.kind)
+    assert defaults == {"LimitRange", "ClusterRole", "Role", "CSIStorageCapacity", "CustomResourceDefinition"}
