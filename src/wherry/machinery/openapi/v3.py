@@ -69,7 +69,7 @@ class OpenAPIV3:
             made_of = [
                 f"{__version__} {words.source()} {path}".encode(),
                 *(repr(resource).encode() for resource in self._builtin.get(path, ((), ()))[1]),
-                *(repr(kind).encode() for kind in self._custom.get(path, ())),
+                *(_made_of(kind) for kind in self._custom.get(path, ())),
             ]
             self._hashes[path] = sha512(b"\n".join(made_of)).hexdigest().upper()
         return self._hashes[path]
@@ -96,6 +96,11 @@ class OpenAPIV3:
             group_tag = tag(group, "") if group or path == "api" else path
             return _document(self._small[path](), group_tag, [])
         return None
+
+
+def _made_of(kind: CustomKind) -> bytes:
+    more = [kind.schema, list(kind.selectable_fields), kind.preserve_unknown_fields]
+    return repr(kind.resource).encode() + orjson.dumps(more)
 
 
 def _document(
