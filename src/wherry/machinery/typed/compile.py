@@ -23,6 +23,16 @@ from wherry.machinery.typed.scalars import Decode
 
 # What an absent value of a type that is no struct looks like when written.
 _ZERO: dict[str, Any] = {"string": "", "bool": False, "resource.Quantity": "0", "intstr.IntOrString": 0}
+# Fields whose hand-written rules tell an empty list or map that was sent from none, even in kinds stored as protobuf.
+# The rules (defaulting or validation of those kinds) see to it that what is stored has no empty value.
+_TELLS_EMPTY = frozenset(
+    (
+        ("autoscaling/v2.HPAScalingRules", "policies"),
+        ("batch/v1.SuccessPolicy", "rules"),
+        ("core/v1.PodSpec", "overhead"),
+        ("core/v1.ResourceRequirements", "claims"),
+    )
+)
 _INTEGERS = {"int32": 31, "int64": 63, "int": 63}
 _SPECIAL: dict[str, Decode] = {
     "resource.Quantity": scalars.quantity,
@@ -210,7 +220,9 @@ def _struct(name: str, keep_empty: bool) -> Decode:
             segment.go_path = field.go_path
         klass = _PLAIN.get(underlying(field.type.lstrip("*")))
         null = (SKIP if drops_null(field) else STORE) if is_nilable(field.type) else DECODE
-        rows[field.json] = Row(index, klass, _late(rows, field, keep_empty), drops_empty(field), null, segment)
+        tells = (name, field.json) in _TELLS_EMPTY
+        closure = _late(rows, field, keep_empty or tells)
+        rows[field.json] = Row(index, klass, closure, drops_empty(field) and not tells, null, segment)
         if not drops_null(field):
             must.append((index, field.json, zero(field.type, keep_empty)))
     # The struct's own name, without package, is what error texts say.

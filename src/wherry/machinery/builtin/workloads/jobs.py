@@ -62,6 +62,13 @@ class Jobs(WorkloadStrategy):
         super().prepare_update(new, old)
         drop_disabled(new["spec"]["template"]["spec"], old["spec"]["template"].get("spec"))
 
+    def canonicalize(self, obj: Obj) -> None:
+        """Labels that were generated after defaulting: reading the object back would default them into the job's."""
+        super().canonicalize(obj)
+        labels = obj["spec"]["template"].get("metadata", {}).get("labels")
+        if labels and (not obj["metadata"].get("labels") or obj["metadata"]["labels"] is labels):
+            obj["metadata"]["labels"] = dict(labels)
+
     def validate_create(self, obj: Obj) -> list[FieldError]:
         return _job(obj, PodOptions(), prefixed=True)
 
@@ -123,8 +130,6 @@ def _generate_selector(obj: Obj) -> None:
         labels.setdefault(key, meta.get("uid", ""))
     selector = spec.setdefault("selector", {})
     selector.setdefault("matchLabels", {}).setdefault(UID, meta.get("uid", ""))
-    if not meta.get("labels") or meta["labels"] is labels:  # what reading the object back would default
-        meta["labels"] = dict(labels)
 
 
 def _has_label(labels: Obj, key: str, value: str) -> list[FieldError]:

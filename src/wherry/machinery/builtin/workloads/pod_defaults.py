@@ -25,6 +25,13 @@ def containers_of(spec: Obj) -> Iterator[Obj]:
         yield from spec.get(key) or ()
 
 
+def tidy_resources(resources: Obj | None) -> None:
+    """The decoder tells an empty list of claims from none, but only for a pod as a whole that matters."""
+    round_resources(resources)
+    if resources and not resources.get("claims", True):
+        del resources["claims"]
+
+
 def round_resources(resources: Obj | None) -> None:
     for key in ("limits", "requests"):
         entries = (resources or {}).get(key)
@@ -58,13 +65,16 @@ def default_pod(pod: Obj) -> None:
         for entry in status.get(key) or ():
             for name, text in (entry.get("allocatedResources") or {}).items():
                 entry["allocatedResources"][name] = round_to_milli(text)
-            round_resources(entry.get("resources"))
+            tidy_resources(entry.get("resources"))
 
 
 def default_template(template: Obj) -> None:
     """Defaults of a v1 PodTemplateSpec."""
     drop_init_annotations(template.setdefault("metadata", {}))
-    default_pod_spec(template.setdefault("spec", {}))
+    spec: Obj = template.setdefault("spec", {})
+    if not spec.get("overhead", True):
+        del spec["overhead"]
+    default_pod_spec(spec)
 
 
 def drop_init_annotations(meta: Obj) -> None:
@@ -174,7 +184,7 @@ def _default_container(container: Obj) -> None:
                 source["fieldRef"].setdefault("apiVersion", "v1")
             if source.get("fileKeyRef") is not None:
                 source["fileKeyRef"].setdefault("optional", False)
-    round_resources(container["resources"])
+    tidy_resources(container["resources"])
     for key in ("livenessProbe", "readinessProbe", "startupProbe"):
         probe = container.get(key)
         if probe is not None:

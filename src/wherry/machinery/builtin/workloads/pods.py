@@ -88,6 +88,8 @@ class Pods(Strategy):
     # --- update ------------------------------------------------------------------------------------------------------
     def prepare_update(self, new: Obj, old: Obj) -> None:
         new["status"] = old.get("status", {})
+        if not new["spec"].get("overhead", True):
+            del new["spec"]["overhead"]
         drop_disabled(new["spec"], old["spec"])
 
     def spec_changed(self, new: Obj, old: Obj) -> bool:
