@@ -15,7 +15,18 @@ from typing import Any
 
 from wherry.kit import gojson
 from wherry.kit.times import format_micro, format_seconds
-from wherry.machinery.protobuf.wire import BYTES, FIXED64, VARINT, ProtobufError, fields, signed, varint
+from wherry.machinery.protobuf.wire import (
+    BYTES,
+    EOF,
+    FIXED64,
+    NEGATIVE,
+    VARINT,
+    ProtobufError,
+    fields,
+    one,
+    signed,
+    varint,
+)
 from wherry.machinery.typed.facts import definition, is_struct, shown, underlying
 
 DEEPEST = 200  # levels of messages: only schemas nest without bound
@@ -184,25 +195,62 @@ def rows(name: str) -> list[tuple[str, str, str, int, bool]]:
 def message(name: str) -> Read:
     """The reader of a struct."""
     title = shown(name).rpartition(".")[2]
-    readers = {
-        number: (go_name, *_field(json_name, go_type, embedded))
-        for json_name, go_name, go_type, number, embedded in rows(name)
-    }
-    get = readers.get
+    expected: dict[int, tuple[str | None, Any]] = {}  # by tag: a name and a reader, or None and what stores the value
+    names: dict[int, tuple[str, int, Store]] = {}
+    for json_name, go_name, go_type, number, embedded in rows(name):
+        wire, plain, act = _field(json_name, go_type, embedded)
+        names[number] = (go_name, wire, act)
+        expected[number << 3 | wire] = (json_name, leaf(go_type)[1]) if plain else (None, act)
+    get = expected.get
 
     def read(data: bytes, depth: int) -> Any:
         if depth > DEEPEST:
             raise ProtobufError("exceeded max depth")
         out: dict[str, Any] = {}
-        for number, wire, value in fields(data, title):
-            found = get(number)
-            if found is None:
+        pos, size = 0, len(data)
+        while pos < size:
+            start = pos
+            tag = data[pos]
+            pos += 1
+            if tag >= 0x80:
+                tag, pos = varint(data, start)
+            found = get(tag)
+            wire = tag & 7
+            value: Any
+            if found is not None and wire == BYTES:
+                length = data[pos] if pos < size else 0x80
+                if length < 0x80:
+                    pos += 1
+                else:
+                    length, pos = varint(data, pos)
+                end = pos + length
+                if end > size:
+                    raise ProtobufError(EOF if length < 1 << 63 else NEGATIVE)
+                value = data[pos:end]
+                pos = end
+            elif found is not None and wire == VARINT:
+                value, pos = varint(data, pos)
+            else:
+                pos = unexpected(out, data, start, depth)
                 continue
-            go_name, expected, store = found
-            if wire != expected and not (expected in (VARINT, FIXED64) and wire == BYTES):
-                raise ProtobufError(f"proto: wrong wireType = {wire} for field {go_name}")
-            store(out, value, depth)
+            key, action = found
+            if key is None:
+                action(out, value, depth)
+            else:
+                out[key] = action(value, depth)
         return out
+
+    def unexpected(out: dict[str, Any], data: bytes, start: int, depth: int) -> int:
+        """A field that is unknown, has a fixed width, or has another wire type than it should; past it."""
+        tag, _ = varint(data, start)
+        go_name, wire, act = names.get(tag >> 3, ("", -1, None))
+        packed = wire in (VARINT, FIXED64) and tag & 7 == BYTES
+        if act is not None and tag & 7 not in (wire, 4) and not packed:
+            raise ProtobufError(f"proto: wrong wireType = {tag & 7} for field {go_name}")
+        _, found_wire, value, pos = one(data, start, title)
+        if act is not None and found_wire >= 0:
+            act(out, value, depth)
+        return pos
 
     return read
 
@@ -210,8 +258,8 @@ def message(name: str) -> Read:
 Store = Callable[[dict[str, Any], Any, int], None]
 
 
-def _field(json_name: str, go_type: str, embedded: bool) -> tuple[int, Store]:
-    """(wire type, what to do with a value of this field)."""
+def _field(json_name: str, go_type: str, embedded: bool) -> tuple[int, bool, Store]:
+    """(wire type, whether its reader is all there is to it, what to do with a value)."""
     base = underlying(go_type)
     if embedded:
         wire, read = leaf(go_type)
@@ -219,11 +267,12 @@ def _field(json_name: str, go_type: str, embedded: bool) -> tuple[int, Store]:
         def merge(out: dict[str, Any], value: Any, depth: int) -> None:
             out.update(read(value, depth))
 
-        return wire, merge
+        return wire, False, merge
     if base.startswith("map["):
-        return BYTES, _map_entry(json_name, base)
+        return BYTES, False, _map_entry(json_name, base)
     if base.startswith("[]") and base != "[]uint8" and not LIST_MESSAGES.match(go_type):
-        return _repeated(json_name, base[2:])
+        wire, append = _repeated(json_name, base[2:])
+        return wire, False, append
     wire, read = leaf(go_type)
 
     def put(out: dict[str, Any], value: Any, depth: int) -> None:
@@ -231,7 +280,7 @@ def _field(json_name: str, go_type: str, embedded: bool) -> tuple[int, Store]:
             raise ProtobufError(f"proto: wrong wireType = 2 for field {json_name}")
         out[json_name] = read(value, depth)
 
-    return wire, put
+    return wire, True, put
 
 
 def _repeated(json_name: str, element: str) -> tuple[int, Store]:

@@ -8,6 +8,7 @@ from typing import Any
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 _FIXED = {FIXED64: 8, FIXED32: 4}
 EOF = "unexpected EOF"
+NEGATIVE = "proto: negative length found during unmarshaling"
 
 
 class ProtobufError(ValueError):
@@ -31,41 +32,45 @@ def varint(data: bytes, pos: int) -> tuple[int, int]:
         shift += 7
 
 
+def one(data: bytes, pos: int, message: str) -> tuple[int, int, Any, int]:
+    """(number, wire type, value, next position) of the field at `pos`.
+
+    The value is an int for varints and fixed widths, bytes for the rest. Groups, which only unknown fields can be, have
+    wire type -1.
+    """
+    size = len(data)
+    tag, pos = varint(data, pos)
+    number, wire = tag >> 3, tag & 7
+    if wire == 4:
+        raise ProtobufError(f"proto: {message}: wiretype end group for non-group")
+    if not 0 < number < 1 << 31:
+        raise ProtobufError(f"proto: {message}: illegal tag {number} (wire type {tag})")
+    if wire == BYTES:
+        length, pos = varint(data, pos)
+        if length >= 1 << 63:
+            raise ProtobufError(NEGATIVE)
+        if pos + length > size:
+            raise ProtobufError(EOF)
+        return number, wire, data[pos : pos + length], pos + length
+    if wire == VARINT:
+        value, pos = varint(data, pos)
+        return number, wire, value, pos
+    if wire in _FIXED:
+        end = pos + _FIXED[wire]
+        if end > size:
+            raise ProtobufError(EOF)
+        return number, wire, int.from_bytes(data[pos:end], "little"), end
+    if wire == 3:
+        return number, -1, None, _skip_group(data, pos)
+    raise ProtobufError(f"proto: illegal wireType {wire}")
+
+
 def fields(data: bytes, message: str) -> Iterator[tuple[int, int, Any]]:
-    """(number, wire type, value) of every field: an int for varints and fixed widths, bytes for the rest."""
+    """(number, wire type, value) of every field."""
     pos, size = 0, len(data)
     while pos < size:
-        byte = data[pos]
-        if byte < 0x80:
-            tag, pos = byte, pos + 1
-        else:
-            tag, pos = varint(data, pos)
-        number, wire = tag >> 3, tag & 7
-        if wire == 4:
-            raise ProtobufError(f"proto: {message}: wiretype end group for non-group")
-        if not 0 < number < 1 << 31:
-            raise ProtobufError(f"proto: {message}: illegal tag {number} (wire type {tag})")
-        if wire == BYTES:
-            length, pos = varint(data, pos)
-            if length >= 1 << 63:
-                raise ProtobufError("proto: negative length found during unmarshaling")
-            if pos + length > size:
-                raise ProtobufError(EOF)
-            yield number, wire, data[pos : pos + length]
-            pos += length
-        elif wire == VARINT:
-            value, pos = varint(data, pos)
-            yield number, wire, value
-        elif wire in _FIXED:
-            width = _FIXED[wire]
-            if pos + width > size:
-                raise ProtobufError(EOF)
-            yield number, wire, int.from_bytes(data[pos : pos + width], "little")
-            pos += width
-        elif wire == 3:
-            pos = _skip_group(data, pos)
-        else:
-            raise ProtobufError(f"proto: illegal wireType {wire}")
+        number, wire, value, pos = one(data, pos, message)
+        yield number, wire, value
 
 
 def _skip_group(data: bytes, pos: int) -> int:
