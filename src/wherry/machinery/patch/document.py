@@ -1,7 +1,7 @@
 """From the bytes of a patch to plain JSON, and what strict decoding has to say about them.
 
-The first station of a PATCH. Reading and wording are `kit.gojson`'s; afterwards nothing remembers how a number was
-written or that a key was repeated, so that merging sees only plain dicts and floats.
+The first station of a PATCH. Reading and wording are `kit.gojson`'s; `plain` forgets how a number was written and that
+a key was repeated, for patches that are merged member by member.
 """
 
 from __future__ import annotations

@@ -30,13 +30,16 @@ class _Refused(Exception):
 def decode(body: bytes, strict: bool = True) -> tuple[list[Any], list[str]]:
     """The operations, and what strict decoding has to say about them (`json patch unknown field "[0].x"`).
 
+    Their values may be `gojson.Pairs`: what no operation takes apart gets into the document as it was sent, repeated
+    keys and all, and is reported once more when that is decoded.
+
     `strict` is true for the field validation directives Strict and Warn. Malformed documents are BadRequest."""
     try:
         found = read(body)
     except gojson.JSONError as error:
         raise BadRequest(f"error decoding patch: {error}" if strict else str(error)) from None
     complaints = _check(found) if strict else _check_loosely(found)
-    operations: list[Any] = plain(found) or []
+    operations: list[Any] = found or []
     if len(operations) > MAX_OPERATIONS:
         text = f"The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {len(operations)}"
         raise RequestTooLarge(f"Request entity too large: {text}")
@@ -225,7 +228,7 @@ class _Work:
         self.add(container, key, self.sealed(value))
 
     def op_test(self, op: dict[str, Any]) -> None:
-        value = op.get("value")
+        value = plain(op.get("value"))
         if op.get("path") == "":
             if not same(self.root, value):
                 raise _Refused

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from wherry.errors import Invalid, StatusError, invalid
+from wherry.kit import gojson
 
 NO_META = (
     "couldn't get version/kind; json parse error: json: cannot unmarshal {} into Go value of type struct "
@@ -37,12 +38,20 @@ def invalid_patch(printed: str, why: str) -> Invalid:
 
 
 def go_json(document: Any) -> str:
-    """As Go's json.Marshal writes it: keys in the order given, the characters of HTML escaped."""
-    text = orjson.dumps(document).decode()
+    """As Go's json.Marshal writes it: keys in the order given, the characters of HTML escaped, and what was never taken
+    apart (`gojson.Pairs`) with its repeated keys."""
+    text = orjson.dumps(document, default=_as_sent, option=orjson.OPT_PASSTHROUGH_SUBCLASS).decode()
     for char in "<>&\u2028\u2029":
         if char in text:
             text = text.replace(char, f"\\u{ord(char):04x}")
     return text
+
+
+def _as_sent(value: Any) -> Any:
+    if isinstance(value, gojson.Pairs):
+        members = (f"{go_json(key)}:{go_json(item)}" for key, item in value.pairs)
+        return orjson.Fragment("{" + ",".join(members) + "}")
+    raise TypeError
 
 
 def go_format(value: Any) -> str:
