@@ -185,6 +185,33 @@ def test_numbers_of_custom_resources() -> None:
     assert caught.value.message == f'Thing in version "v1" cannot be handled as a Thing: {why}'
 
 
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"a: b: c", "error converting YAML to JSON: yaml: mapping values are not allowed in this context"),
+        (b"\tbad", "error converting YAML to JSON: yaml: found character that cannot start any token"),
+        (
+            b"[]",
+            "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal array into Go value of type "
+            "map[string]interface {}",
+        ),
+    ],
+)
+def test_bad_apply_bodies(body: bytes, message: str) -> None:
+    with pytest.raises(BadRequest) as caught:
+        bodies.parse_apply(body)
+    assert caught.value.message == f"error decoding YAML: {message}"
+
+
+def test_apply_bodies() -> None:
+    assert bodies.parse_apply(b"") == ({}, [])
+    assert bodies.parse_apply(b"null") == ({}, [])
+    found, problems = bodies.parse_apply(b"kind: A\ndata: {a: b, a: c}\n")
+    assert found == {"kind": "A", "data": {"a": "c"}}
+    assert problems == ['error converting YAML to JSON: yaml: unmarshal errors:\n  line 2: key "a" already set in map']
+    assert bodies.strict_warnings(problems) == ['line 2: key "a" already set in map']
+
+
 def test_delete_options_of_any_group() -> None:
     body = b'{"apiVersion":"apps/v1","kind":"DeleteOptions","gracePeriodSeconds":5,"preconditions":{"uid":""}}'
     found = bodies.decode_options(body, bodies.JSON, "DeleteOptions", "apps")

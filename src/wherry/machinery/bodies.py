@@ -19,6 +19,7 @@ from wherry.kit import gojson
 from wherry.machinery.builtins import AGGREGATION, EXTENSIONS, OPTION_KINDS, UNVERSIONED_KINDS
 from wherry.machinery.kinds import Obj
 from wherry.machinery.typed import DecodeError, NeedLiteral, decoder
+from wherry.machinery.typed.context import MOST_STRICT_ERRORS
 
 JSON, YAML, PROTOBUF = "application/json", "application/yaml", "application/vnd.kubernetes.protobuf"
 FieldValidation = Literal["Ignore", "Warn", "Strict"]
@@ -106,6 +107,23 @@ def parse_yaml(body: bytes) -> tuple[Any, list[str]]:
     return value if plain else gojson.plain(value), repeated
 
 
+def parse_apply(body: bytes) -> tuple[Obj, list[str]]:
+    """(object, strict errors) of a server-side apply, whose bodies are YAML whatever they look like.
+
+    Nothing at all is an empty object. Raises BadRequest in the words of upstream's patch handler. What to do with strict
+    errors: `error strict decoding YAML: <error>` where they refuse, `strict_warnings` where they warn; both only after
+    the apply itself has gone well.
+    """
+    try:
+        value, repeated = parse_yaml(body)
+    except ValueError as error:
+        raise BadRequest(f"error decoding YAML: error converting YAML to JSON: {error}") from None
+    if value is not None and not isinstance(value, dict):
+        why = f"json: cannot unmarshal {gojson.kind_name(value)} into Go value of type map[string]interface {{}}"
+        raise BadRequest(f"error decoding YAML: error unmarshaling JSON: while decoding JSON: {why}")
+    return value or {}, [f"error converting YAML to JSON: {problem}" for problem in repeated]
+
+
 def _read_yaml(body: bytes) -> tuple[Any, list[str], bool]:
     """As `parse_yaml`, but floats are `gojson.Literal` unless the third part of the answer says otherwise.
 
@@ -144,7 +162,7 @@ def duplicate_keys(raw: Any, path: str = "") -> list[str]:
                 visit(item, here)
 
     visit(raw, path)
-    return list(found)
+    return list(found)[:MOST_STRICT_ERRORS]
 
 
 @lru_cache(maxsize=1024)
@@ -384,7 +402,7 @@ def strict_warnings(problems: list[str]) -> list[str]:
     """Strict errors as warnings: what the YAML reader says in one breath becomes one warning a line."""
     out: list[str] = []
     for problem in problems:
-        if problem.startswith("yaml: unmarshal errors:\n"):
+        if problem.removeprefix("error converting YAML to JSON: ").startswith("yaml: unmarshal errors:\n"):
             out += [line.strip() for line in problem.split("\n")[1:]]
         else:
             out.append(problem)
