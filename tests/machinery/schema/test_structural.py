@@ -131,7 +131,7 @@ def test_alternatives_report_the_one_that_matches_best() -> None:
             "type": "object",
             "properties": {"x": {"type": "string"}, "y": {"type": "string"}},
             "oneOf": [{"required": ["x"]}, {"required": ["y"]}],
-        },  # fmt: skip # noqa: E501
+        },
         b={"type": "string", "anyOf": [{"enum": ["p"]}, {"pattern": "^q"}]},
         c={"type": "string", "allOf": [{"minLength": 2}], "not": {"enum": ["no"]}},
     )
@@ -200,7 +200,7 @@ def test_sets_and_maps_are_unique() -> None:
             "items": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
             "x-kubernetes-list-type": "map",
             "x-kubernetes-list-map-keys": ["a", "b"],
-        },  # fmt: skip # noqa: E501
+        },
     )
     obj = thing(s=[1, 1.0, True, "1", 1, 1, {"a": 1}, {"a": 1}], m=[{"a": 1, "b": 2}, {"b": 2, "a": 1}, {}, {}])
     assert texts(compiled.validate(obj)) == [
