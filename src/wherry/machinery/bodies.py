@@ -110,9 +110,9 @@ def parse_yaml(body: bytes) -> tuple[Any, list[str]]:
 def parse_apply(body: bytes) -> tuple[Obj, list[str]]:
     """(object, strict errors) of a server-side apply, whose bodies are YAML whatever they look like.
 
-    Nothing at all is an empty object. Raises BadRequest in the words of upstream's patch handler. What to do with strict
-    errors: `error strict decoding YAML: <error>` where they refuse, `strict_warnings` where they warn; both only after
-    the apply itself has gone well.
+    Nothing at all is an empty object. Raises BadRequest in the words of upstream's patch handler. Strict errors make
+    `error strict decoding YAML: <error>` where they refuse and `strict_warnings` where they warn, both only after the
+    apply itself has gone well.
     """
     try:
         value, repeated = parse_yaml(body)
