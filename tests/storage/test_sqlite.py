@@ -252,6 +252,45 @@ def test_a_full_disk_fails_the_writes_and_nothing_is_half_done(tmp_path: Path, f
     run(work())
 
 
+@pytest.mark.skipif(os.name != "posix", reason="limits of POSIX")
+@pytest.mark.parametrize("size", [100, 3000])
+def test_a_disk_that_is_really_full(tmp_path: Path, size: int) -> None:
+    """The operating system refuses to let the files grow; later there is room again."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    async def work() -> None:
+        storage = SqliteStorage(tmp_path)
+        answered: dict[str, int] = {}
+        failed = 0
+        resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, hard))
+        try:
+            for turn in range(300):
+                writes = [storage.put(f"{MAPS}a/{turn}-{i}", value("v" * size)) for i in range(4)]
+                for result in await asyncio.gather(*writes, return_exceptions=True):
+                    if isinstance(result, Record):
+                        answered[result.key] = result.revision
+                    else:
+                        assert isinstance(result, StorageError)
+                        failed += 1
+                if failed > 20:
+                    break
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert failed > 20
+        assert answered
+        last = await storage.put(MAPS + "a/later", value("v"))
+        answered[last.key] = last.revision
+        assert {r.key: r.revision for r in storage.range("").records} == answered
+        await storage.close()
+        storage = SqliteStorage(tmp_path)
+        assert {r.key: r.revision for r in storage.range("").records} == answered
+        await storage.close()
+
+    run(work())
+
+
 def test_many_writes_share_few_commits(tmp_path: Path) -> None:
     async def work() -> None:
         storage = SqliteStorage(tmp_path)

@@ -6,6 +6,7 @@ the file is only for the message.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -40,8 +41,9 @@ class FolderLock:
                 f"the data folder {folder} is in use by another process (pid {holder or 'unknown'}); "
                 "stop it or choose another folder"
             )
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
+        with contextlib.suppress(OSError):  # a full disk: the lock holds all the same, and writes will complain
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
 
     @property
     def held(self) -> bool:
