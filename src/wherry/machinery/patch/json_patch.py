@@ -222,10 +222,10 @@ class _Work:
         self.add(container, key, value)
 
     def op_copy(self, op: dict[str, Any]) -> None:
-        container, key = self.find(op.get("from"))
-        value = self.get(container, key)
+        source, name = self.find(op.get("from"))
+        self.get(source, name)  # a missing source fails first
         container, key = self.find(op.get("path"))
-        self.add(container, key, self.sealed(value))
+        self.add(container, key, self.sealed(self.get(source, name)))
 
     def op_test(self, op: dict[str, Any]) -> None:
         value = plain(op.get("value"))
@@ -270,7 +270,7 @@ def _index(key: str, length: int) -> int:
 
 def same(left: Any, right: Any) -> bool:
     """Equality of JSON texts: 1 is neither 1.0 nor true."""
-    if type(left) is not type(right):
+    if type(left) is not type(right) and not any(isinstance(left, k) and isinstance(right, k) for k in (dict, float)):
         return False
     if isinstance(left, dict):
         return len(left) == len(right) and all(key in right and same(item, right[key]) for key, item in left.items())
