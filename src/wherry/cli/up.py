@@ -68,6 +68,7 @@ async def _serve(options: argparse.Namespace, users: dict[str, User]) -> None:
         gc.freeze()
         gc.set_threshold(20_000, 20, 50)
         print(f"Ready at {plane.url} in {since_start_ms()} ms; kubeconfig: {plane.kubeconfig_path}", flush=True)
+        plane.start_features()
         await stop.wait()
     finally:
         await plane.stop()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from wherry.access.user import User
 from wherry.controlplane import kubeconfig
@@ -21,6 +22,9 @@ from wherry.server.limits import Limits
 from wherry.server.serve import Server, listen
 from wherry.storage import open_storage
 from wherry.storage.api import Storage
+
+if TYPE_CHECKING:
+    from wherry.controlplane.features import Features
 
 MASTERS = "system:masters"
 # Names under which a server on this machine, or a Service in front of it, is reached.
@@ -81,6 +85,8 @@ class ControlPlane:
         self._make_handler = handler
         self._storage: Storage | None = None
         self._server: Server | None = None
+        self._handler: Handler | None = None
+        self._features: Features | None = None
         self.token = ""
         self.kubeconfig = ""
 
@@ -111,6 +117,7 @@ class ControlPlane:
         pki = Pki(self._folder.pki if self._folder is not None else None)
         tls = pki.server_context(self._server_names())
         handler = await self._make_handler(self._storage, self.token, self._users)
+        self._handler = handler
         self._server = Server(ApiApp(handler, self._limits), sock, tls)
         await self._server.start()
         admin = pki.client("admin", "kubernetes-admin", (MASTERS,))
@@ -118,13 +125,29 @@ class ControlPlane:
         if self.kubeconfig_path is not None:
             kubeconfig.write(self.kubeconfig_path, self.kubeconfig)
 
+    def start_features(self) -> None:
+        """Let the controllers of the installed features begin; after `start`, so that nobody waits for them."""
+        from wherry.controlplane.features import Features, installed
+        from wherry.server.handler import ApiHandler
+
+        if isinstance(self._handler, ApiHandler) and self._features is None:
+            self._features = Features(self._handler, installed())
+            self._features.start()
+
     async def stop(self) -> None:
         """End connections, finish commits, release the folder. Idempotent; a stopped control plane can start again."""
         server, self._server = self._server, None
         storage, self._storage = self._storage, None
+        handler, self._handler = self._handler, None
+        features, self._features = self._features, None
         try:
+            if features is not None:
+                await features.stop()
             if server is not None:
                 await server.stop()
+            close = getattr(handler, "close", None)
+            if close is not None:
+                await close()
         finally:
             if storage is not None:
                 await storage.close()

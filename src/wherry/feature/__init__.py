@@ -1,0 +1,39 @@
+"""The contract that every feature fulfils: a name, and controllers made from a client.
+
+A feature's package has a module-level `FEATURE`; the built-in ones are found through the same entry point group
+(`wherry.features`) as anyone else's. It sees only `client`, `runtime`, `machinery` and `kit`, so the same feature runs
+against any Kubernetes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from wherry.client import Client
+
+
+class Runnable(Protocol):
+    """Something with a life: a controller."""
+
+    def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One capability.
+
+    `user` is the name its controllers act under; `controllers` makes them for one workspace's client; `manifests` are
+    objects (its kinds first of all) that must be there before they start.
+    """
+
+    name: str
+    user: str
+    controllers: Callable[[Client], Sequence[Runnable]]
+    manifests: Sequence[dict[str, object]] = field(default_factory=tuple)
+
+
+ENTRY_POINTS = "wherry.features"

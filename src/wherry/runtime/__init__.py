@@ -1,0 +1,7 @@
+"""Controllers: informer, queue, reconciler; against Wherry in process or any other API through `client`."""
+
+from wherry.runtime.controller import Controller, Reconcile
+from wherry.runtime.informer import Informer, key_of
+from wherry.runtime.queue import WorkQueue
+
+__all__ = ["Controller", "Informer", "Reconcile", "WorkQueue", "key_of"]

@@ -49,9 +49,7 @@ def encoded(data: bytes, form: Form = PLAIN, status: int = 200, warnings: Sequen
     if media == YAML:
         data = to_yaml(data)
     elif media == PROTOBUF:
-        from wherry.machinery.protobuf import encode_object
-
-        data = encode_object(orjson.loads(data))
+        data = _to_protobuf(orjson.loads(data))
     elif form.pretty:
         data = orjson.dumps(orjson.loads(data), option=orjson.OPT_INDENT_2) + b"\n"
     return Response(status, [("content-type", media), *warning_headers(warnings)], data)
@@ -62,6 +60,14 @@ def to_yaml(data: bytes) -> bytes:
     from wherry.machinery.yamlout import dump
 
     return dump(orjson.loads(data)).encode()
+
+
+def _to_protobuf(obj: dict[str, Any]) -> bytes:
+    """For clients that accept nothing else; whoever accepts JSON too gets JSON (see negotiate.form)."""
+    from wherry.machinery.protobuf import encode
+
+    group, _, version = obj.get("apiVersion", "v1").rpartition("/")
+    return encode(group, version, obj["kind"], obj)
 
 
 def refusal(error: errors.StatusError, form: Form = PLAIN, warnings: Sequence[str] = ()) -> Response:

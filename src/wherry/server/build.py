@@ -13,20 +13,31 @@ from wherry.server.metrics import Recorder
 from wherry.storage.api import Storage
 from wherry.store.bootstrap import ensure_defaults
 from wherry.store.crds import CustomResources
+from wherry.store.gc import GarbageCollector
 from wherry.store.registry import Registry
 from wherry.store.store import Store
 from wherry.store.watch import WatchHub
 
 
 async def build_handler(storage: Storage, *, token: str = "", clock: Callable[[], float] = time) -> ApiHandler:
-    """A handler that serves everything in `storage`; `token` is the administrator's bearer token."""
+    """A handler that serves everything in `storage`; `token` is the administrator's bearer token.
+
+    The caller ends it with `await handler.close()`, before it closes the storage.
+    """
     store = Store(storage, clock)
     registry = Registry()
     hub = WatchHub(storage)
     chain = Chain([certificates, Tokens({token: ADMIN} if token else {})])
-    admission = default_plugins(store, registry)
-    api = Api(store, registry, hub, chain, Documents(registry), admission, Recorder())
+    api = Api(store, registry, hub, chain, Documents(registry), default_plugins(store, registry), Recorder())
     custom = CustomResources(store, registry, hub)
+    collector = GarbageCollector(store, registry)
     await ensure_defaults(store, registry)
     custom.start(["root"])
-    return ApiHandler(api)
+    collector.start()
+
+    async def close() -> None:
+        hub.close()
+        await collector.stop()
+        await custom.stop()
+
+    return ApiHandler(api, close)

@@ -95,7 +95,7 @@ def _template(d: Definition, record: Record) -> RowTemplate:
     key = ("row", d)
     found: RowTemplate | None = cache.get(key)
     if found is None:
-        found = cache[key] = printer(d).split(d.object(record))
+        found = cache[key] = printer(d).split(d.read(record))
     return found
 
 

@@ -6,6 +6,7 @@ Everything that enters the control plane, over HTTP or in process, is one call o
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -63,8 +64,15 @@ class Call:
 class ApiHandler:
     """An `http.Handler`."""
 
-    def __init__(self, api: Api):
+    def __init__(self, api: Api, close: Callable[[], Awaitable[None]] | None = None):
         self.api = api
+        self._close = close
+
+    async def close(self) -> None:
+        """End watches and background work; the storage stays open. Idempotent."""
+        close, self._close = self._close, None
+        if close is not None:
+            await close()
 
     async def __call__(self, request: Request) -> Response:
         try:

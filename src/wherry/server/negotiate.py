@@ -69,9 +69,13 @@ def form(accept: str, *, tables: bool = True, custom: bool = False) -> Form:
     if not accept:
         return PLAIN
     known = False
-    for media, params in clauses(accept):
+    asked = clauses(accept)
+    json_too = any(media in (JSON, "*/*") and "as" not in params for media, params in asked)
+    for media, params in asked:
         if media == "*/*":
             media = JSON
+        if media == PROTOBUF and json_too and "as" not in params:
+            media = JSON  # both are fine with the client, and JSON is what we have
         if media not in offered:
             continue
         known = True

@@ -75,7 +75,7 @@ async def scale(call: Call) -> Response:
     form = reads.form_of(call)
     if call.request.method == "GET":
         record = read.get(call.api.store, d, call.namespace, call.info.name)
-        shown = _shown(d, _paths(d).read(d.object(record)), d.object(record))
+        shown = _shown(d, _paths(d).read(d.read(record)), d.read(record))
         return _answer(call, shown, form, [])
     if call.request.method == "PUT":
         return await _put(call, d, form)

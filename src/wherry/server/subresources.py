@@ -28,10 +28,6 @@ def _special(name: str) -> Endpoint | None:
         from wherry.server import pods
 
         return pods.ENDPOINTS[name]
-    if name == "token":
-        from wherry.server.tokens import create_token
-
-        return create_token
     return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import orjson
 
@@ -157,7 +158,7 @@ def delete_options(call: Call) -> tuple[DeleteOptions, WriteContext]:
     return chosen, ctx
 
 
-def _delete_body(call: Call) -> dict[str, object]:
+def _delete_body(call: Call) -> dict[str, Any]:
     from wherry.machinery.bodies import decode_options
 
     media = media_type(call)
@@ -167,11 +168,11 @@ def _delete_body(call: Call) -> dict[str, object]:
     return decode_options(call.request.body, media, "DeleteOptions", res.group, res.version)
 
 
-def _delete_query(call: Call) -> dict[str, object]:
+def _delete_query(call: Call) -> dict[str, Any]:
     info = call.info
     if not info.query:
         return {}
-    raw: dict[str, object] = {}
+    raw: dict[str, Any] = {}
     if (grace := options.integer(info, "gracePeriodSeconds")) is not None:
         raw["gracePeriodSeconds"] = grace
     if info.has("propagationPolicy"):

@@ -1,31 +1,47 @@
-"""What a fresh control plane has before anyone asks: the first namespaces (pkg/controlplane/controller/systemnamespaces)."""
+"""What a fresh control plane has before anyone asks: namespaces, default roles, priority classes and the like.
+
+Created in one grouped commit; nothing that exists is touched.
+"""
 
 from __future__ import annotations
 
 import asyncio
 
 from wherry import errors
+from wherry.machinery import builtins
+from wherry.machinery.kinds import Obj
 from wherry.store.context import WriteContext
 from wherry.store.create import create
 from wherry.store.registry import Registry
 from wherry.store.store import Store
 
-NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
+MANAGER = "kube-apiserver"
+_MARK = "kube-system"  # the namespace whose presence says that the seeds have been sown
 
 
 async def ensure_defaults(store: Store, registry: Registry, workspace: str = "root") -> None:
-    """Create what is missing, in one commit; nothing that exists is touched."""
-    d = registry.find(workspace, "", "v1", "namespaces")
-    assert d is not None
-    missing = [n for n in NAMESPACES if store.storage.get(d.key("", n)) is None]
-    await asyncio.gather(*(_namespace(store, registry, workspace, name) for name in missing))
+    """Sow the seeds of a workspace unless they are there."""
+    namespaces = registry.find(workspace, "", "v1", "namespaces")
+    assert namespaces is not None
+    if store.storage.get(namespaces.key("", _MARK)) is not None:
+        return
+    from wherry.machinery.builtin.policy import bootstrap
+
+    await asyncio.gather(
+        *(_sow(store, registry, workspace, seed.group, seed.resource, seed.object) for seed in bootstrap.seeds(RANGES))
+    )
 
 
-async def _namespace(store: Store, registry: Registry, workspace: str, name: str) -> None:
-    d = registry.find(workspace, "", "v1", "namespaces")
+RANGES = ("10.96.0.0/12", "fd00:10:96::/112")  # of cluster addresses, the primary family first
+
+
+async def _sow(store: Store, registry: Registry, workspace: str, group: str, resource: str, obj: Obj) -> None:
+    version = builtins.storage_version(group, resource)
+    d = registry.find(workspace, group, version, resource)
     assert d is not None
-    obj, _ = d.canonical({"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": name}}, "Ignore")
+    made, _ = d.canonical(obj, "Ignore")
+    namespace = made["metadata"].get("namespace", "")
     try:
-        await create(store, d, "", obj, WriteContext(manager="kube-apiserver"))
+        await create(store, d, namespace, made, WriteContext(manager=MANAGER))
     except errors.AlreadyExists:
         return

@@ -53,6 +53,9 @@ class CustomResources:
             for record in self.store.storage.range(keys.collection(workspace, GROUP, RESOURCE)).records:
                 self._sync(workspace, record)
 
+    async def stop(self) -> None:
+        await self._tasks.stop()
+
     def _on_events(self, events: Sequence[Event]) -> None:
         for event in events:
             if _SUFFIX not in event.key:

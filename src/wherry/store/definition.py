@@ -115,7 +115,7 @@ class Definition:
         if self.refresh is not None and self.same_version:
             record.cache = {self: record.value}
 
-    def object(self, record: Record) -> Obj:
+    def read(self, record: Record) -> Obj:
         """This version of the stored object, decoded."""
         obj: Obj = orjson.loads(self.view(record))
         return obj

@@ -47,7 +47,7 @@ class GarbageCollector:
         self._queued: set[tuple[str, str]] = set()
         self._tasks = Background("garbage collector")
         self._kinds: dict[str, dict[tuple[str, str], Definition]] = {}
-        registry.on_change(lambda workspace: self._kinds.pop(workspace, None))
+        registry.on_change(self._forget_kinds)
 
     def start(self) -> None:
         """Learn the graph from what is stored, then follow the stream."""
@@ -59,6 +59,9 @@ class GarbageCollector:
             self._put("check", key)
         self.store.storage.subscribe(self._on_events)
         self._tasks.start(self._work(), name="worker")
+
+    def _forget_kinds(self, workspace: str) -> None:
+        self._kinds.pop(workspace, None)
 
     async def stop(self) -> None:
         await self._tasks.stop()

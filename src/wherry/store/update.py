@@ -142,10 +142,10 @@ async def _round(
     own_managed: bool,
 ) -> Outcome:
     res = d.resource
-    live = d.object(record)
+    live = d.read(record)
     new = transform(live)
     if not own_managed:
-        before = live if new is not live else d.object(record)
+        before = live if new is not live else d.read(record)
         entries = managed.update(
             before, new, ctx.manager, res.api_version, store.now(), d.node(), d.reset(subresource), subresource
         )

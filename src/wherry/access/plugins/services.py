@@ -26,7 +26,7 @@ _ATTEMPTS = 200  # random tries before the search goes in order
 class Pool:
     """An `Allocator` of one workspace."""
 
-    families = ("IPv4", "IPv6")
+    families: tuple[str, ...] = ("IPv4", "IPv6")
 
     def __init__(self) -> None:
         self.networks = {"IPv4": ipaddress.ip_network(IPV4_RANGE), "IPv6": ipaddress.ip_network(IPV6_RANGE)}

@@ -1,0 +1,70 @@
+"""A local copy of a collection, kept by list and watch (client-go's reflector and shared informer)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from wherry.client import Client, Kind
+from wherry.client.client import Obj
+from wherry.errors import Expired, StatusError
+
+log = logging.getLogger("wherry.runtime")
+
+Key = tuple[str, str]  # namespace, name
+_RETRY = 1.0  # seconds between attempts to list when the server refuses
+
+
+def key_of(obj: Obj) -> Key:
+    meta = obj["metadata"]
+    return meta.get("namespace", ""), meta["name"]
+
+
+class Informer:
+    """`objects` is the copy; `on_change(key)` is called for every object that came, changed or went."""
+
+    def __init__(self, client: Client, kind: Kind, on_change: Callable[[Key], None], namespace: str = ""):
+        self._client = client
+        self._kind = kind
+        self._namespace = namespace
+        self._on_change = on_change
+        self.objects: dict[Key, Obj] = {}
+        self.synced = asyncio.Event()
+
+    async def run(self) -> None:
+        """List, then watch from there, for ever; a watch that expired starts again with a list."""
+        while True:
+            try:
+                revision = await self._list()
+                while True:
+                    revision = await self._watch(revision)
+            except Expired:
+                continue
+            except StatusError as error:
+                log.warning("watching %s: %s", self._kind.resource, error.message)
+                await asyncio.sleep(_RETRY)
+
+    async def _list(self) -> str:
+        found = await self._client.list(self._kind, self._namespace)
+        fresh = {key_of(obj): obj for obj in found["items"]}
+        gone = self.objects.keys() - fresh.keys()
+        self.objects = fresh
+        self.synced.set()
+        for key in (*fresh, *gone):
+            self._on_change(key)
+        return str(found["metadata"]["resourceVersion"])
+
+    async def _watch(self, revision: str) -> str:
+        stream = self._client.watch(self._kind, self._namespace, resourceVersion=revision, allowWatchBookmarks="true")
+        async for event, obj in stream:
+            revision = obj["metadata"]["resourceVersion"]
+            if event == "BOOKMARK":
+                continue
+            key = key_of(obj)
+            if event == "DELETED":
+                self.objects.pop(key, None)
+            else:
+                self.objects[key] = obj
+            self._on_change(key)
+        return revision
