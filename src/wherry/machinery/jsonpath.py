@@ -79,7 +79,7 @@ class _Parser:
             start = self.text.find("{", self.at)
             if start != self.at:
                 literal = self.text[self.at : start if start >= 0 else len(self.text)]
-                parts.append([_constant(literal)])
+                parts.append([_text(literal)])
             if start < 0:
                 break
             self.at = start + 1
@@ -120,7 +120,7 @@ class _Parser:
         if char == "[":
             return self.array()
         if char in "\"'":
-            return [_constant(self.quoted(char))]
+            return [_text(self.quoted(char))]
         if char == ".":
             self.at += 1
             return [self.field()]
@@ -223,6 +223,11 @@ def _alphanumeric(char: str) -> bool:
 
 def _constant(value: Any) -> Step:
     return lambda values: [value] * len(values)
+
+
+def _text(value: str) -> Step:
+    """A text stands for itself, whatever came before it."""
+    return lambda values: [value]
 
 
 def _identifier(name: str) -> Step:

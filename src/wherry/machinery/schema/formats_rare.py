@@ -104,6 +104,8 @@ def is_cidr(text: str) -> bool:
 
 
 def is_mac(text: str) -> bool:
+    if re.match(r"(?:[0-9a-fA-F]{12}|[0-9a-fA-F]{16}|[0-9a-fA-F]{40})\Z", text):
+        return True
     if len(text) < 14:
         return False
     if text[2] in ":-":
@@ -136,7 +138,7 @@ def is_uri(text: str) -> bool:
     rest = rest.partition("?")[0]
     if not rest.startswith("/"):
         return match is not None
-    if (match or not rest.startswith("///")) and rest.startswith("//"):
+    if match and rest.startswith("//"):
         authority, slash, path = rest[2:].partition("/")
         if not _authority_ok(authority):
             return False
