@@ -11,7 +11,7 @@ import orjson
 
 from wherry import errors
 from wherry.errors import FieldError
-from wherry.machinery.builtin.common.meta import validate_object_meta_update
+from wherry.machinery.builtin.common.meta import validate_any_update
 from wherry.machinery.fields import managed
 from wherry.machinery.kinds import Obj
 from wherry.storage.api import Record, RevisionConflict
@@ -184,9 +184,10 @@ def _before_update(d: Definition, new: Obj, old: Obj, subresource: str, now: str
     # /status never moves the generation; the others (resize, ephemeralcontainers) do when they change the spec
     if strategy.has_generation and subresource != "status" and strategy.spec_changed(new, old):
         new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
-    found = validate_object_meta_update(
+    found = validate_any_update(
         new["metadata"],
         old["metadata"],
+        res.namespaced,
         standard_finalizers=strategy.standard_finalizers,
         again=strategy.meta_again,
     )

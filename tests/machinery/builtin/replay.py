@@ -21,7 +21,7 @@ from wherry.errors import BadRequest, Forbidden, Invalid, StatusError, resource_
 from wherry.machinery import builtins
 from wherry.machinery.bodies import decode_object
 from wherry.machinery.builtin import strategy
-from wherry.machinery.builtin.common.meta import validate_object_meta, validate_object_meta_update
+from wherry.machinery.builtin.common.meta import validate_any_update, validate_object_meta
 from wherry.machinery.builtin.common.names import name_is_path_segment
 from wherry.machinery.builtin.conversion import converter
 from wherry.machinery.builtin.workloads import eviction, pod_admission, scale
@@ -270,7 +270,9 @@ class Replay:
             rules.prepare_update(new, old)
         if rules.has_generation and target.subresource != "status" and rules.spec_changed(new, old):
             n["generation"] = o.get("generation", 0) + 1
-        found = validate_object_meta_update(n, o, standard_finalizers=rules.standard_finalizers, again=rules.meta_again)
+        found = validate_any_update(
+            n, o, True, standard_finalizers=rules.standard_finalizers, again=rules.meta_again
+        )
         found += getattr(rules, validate)(new, old) if target.subresource else rules.validate_update(new, old)
         if found:
             raise Invalid.of(res.group, res.kind, n.get("name", ""), found)

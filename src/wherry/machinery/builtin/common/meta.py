@@ -1,7 +1,8 @@
 """Object metadata: what the store checks for every kind, built-in or custom, on create and on update.
 
-Follows k8s.io/apimachinery/pkg/api/validation/objectmeta.go. On an update upstream checks the metadata once for all
-kinds and most kinds check it again themselves, so that each cause appears twice; the message repeats nothing.
+Follows k8s.io/apimachinery/pkg/api/validation/objectmeta.go and apiserver/pkg/registry/rest. On an update upstream
+checks the metadata for all kinds, as if new and as a change, and most kinds check it again themselves, so that a cause
+appears two to four times; the message repeats nothing.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from wherry.machinery.builtin.common.names import (
     label_key,
     name_is_dns_label,
     name_is_dns_subdomain,
+    name_is_path_segment,
 )
 
 FIELD_IMMUTABLE = "field is immutable"
@@ -93,17 +95,31 @@ def validate_object_meta_update(
     path: str = "metadata",
     *,
     standard_finalizers: bool = False,
+) -> list[FieldError]:
+    """The check that kinds make themselves: metadata as a change. Expects server-owned fields to be carried over."""
+    errors = _update(new, old, path)
+    return errors + _finalizer_words(new, path) if standard_finalizers else errors
+
+
+def validate_any_update(
+    new: Mapping[str, Any],
+    old: Mapping[str, Any],
+    namespaced: bool,
+    path: str = "metadata",
+    *,
+    standard_finalizers: bool = False,
     again: bool = False,
 ) -> list[FieldError]:
-    """Metadata of an updated object against what is stored. Expects server-owned fields to be carried over already.
+    """The check that is made of every kind on every update: metadata as if new, but for the name, and as a change.
 
-    `again` repeats every cause, as upstream does for the kinds that check metadata themselves after the generic code
-    has (`Strategy.meta_again`); the rule about standard finalizers then belongs to the repetition alone.
+    `again` adds the check of the kinds that begin with one of their own (`Strategy.meta_again`), which alone has the
+    rule about standard finalizers. Causes repeat, as upstream's do.
     """
-    errors = _update(new, old, path)
+    change = _update(new, old, path)
+    errors = validate_object_meta(new, namespaced, name_is_path_segment, path) + change
     if again:
-        errors = errors + errors
-    return errors + _finalizer_words(new, path) if standard_finalizers else errors
+        errors += change + _finalizer_words(new, path) if standard_finalizers else change
+    return errors
 
 
 def _update(new: Mapping[str, Any], old: Mapping[str, Any], path: str) -> list[FieldError]:
