@@ -27,10 +27,11 @@ class Decoded(NamedTuple):
 class Decoder:
     """Decodes one kind."""
 
-    __slots__ = ("_closure", "kind")
+    __slots__ = ("_closure", "_go_type", "kind")
 
     def __init__(self, kind: str, go_type: str, keep_empty: bool):
         self.kind = kind
+        self._go_type = go_type
         self._closure = type_decoder(go_type, keep_empty)
 
     def decode(self, raw: Any) -> Decoded:
@@ -40,6 +41,15 @@ class Decoder:
         except NeedLiteral:  # nobody has the document any more: the digits that Go would write have to do
             found = self.attempt(gojson.literal(raw))
             return Decoded(gojson.plain(found.obj), found.unknown)
+
+    def convert(self, raw: Any) -> Decoded:
+        """As `decode`, but for the result of a strategic merge patch: refusals in the words of upstream's converter."""
+        try:
+            return self.decode(raw)
+        except DecodeError:
+            from wherry.machinery.typed.unstructured import convert
+
+            return self.decode(convert(self._go_type, raw))
 
     def attempt(self, raw: Any) -> Decoded:
         """As `decode`, but raises NeedLiteral where the digits of a float matter and are lost."""
