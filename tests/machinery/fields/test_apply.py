@@ -25,7 +25,7 @@ def put(live, patch, manager="a", force=False, now=T1, **more):
     before = json.dumps([live, patch])
     applied = apply(live, patch, manager, force, more.pop("kind", KIND), now, more.pop("node", NODE), **more)
     assert json.dumps([live, patch]) == before
-    meta = {key: value for key, value in applied.obj["metadata"].items() if key != "managedFields"}
+    meta = {**{key: value for key, value in applied.obj["metadata"].items() if key != "managedFields"}, "uid": "u"}
     if applied.managed_fields:
         meta["managedFields"] = applied.managed_fields
     return {**applied.obj, "metadata": meta}
@@ -34,7 +34,7 @@ def put(live, patch, manager="a", force=False, now=T1, **more):
 def update(live, new, manager="u", now=T1):
     entries = managed.update(live, new, manager, API_VERSION, now, NODE)
     meta = {key: value for key, value in new["metadata"].items() if key != "managedFields"}
-    return {**new, "metadata": {**meta, "managedFields": entries}}
+    return {**new, "metadata": {**meta, "uid": "u", "managedFields": entries}}
 
 
 def owners(obj):
@@ -140,6 +140,12 @@ def test_reset_fields_are_not_owned():
     assert [entry.get("subresource") for entry in after["metadata"]["managedFields"]] == [None, "status"]
 
 
+def test_an_object_without_a_uid_does_not_exist_yet():
+    obj = apply(widget({"s": "default"}), widget({"n": 1}), "a", False, KIND, T1, NODE)
+    assert obj.obj == widget({"n": 1})
+    assert [entry["manager"] for entry in obj.managed_fields] == ["a"]
+
+
 def test_who_joins_without_a_change_has_no_time():
     obj = put(put(None, widget({"s": "a"}), "a"), widget({"s": "a"}), "b", now=T2)
     assert [(entry["manager"], entry.get("time")) for entry in obj["metadata"]["managedFields"]] == [
@@ -215,7 +221,7 @@ def test_untracked_fields_belong_to_before_first_apply():
 
 def client_side(spec, last=None):
     """An object that kubectl applied from the client."""
-    obj = widget(spec)
+    obj = widget(spec, uid="u")
     text = json.dumps(widget(spec if last is None else last))
     obj["metadata"]["annotations"] = {lastapplied.ANNOTATION: text}
     return {
@@ -310,7 +316,7 @@ def test_managed_fields_may_not_be_applied(entries):
 
 
 def test_bad_live_entries():
-    live = widget(managedFields=[{"operation": "Update", "apiVersion": "v1"}])
+    live = widget(uid="u", managedFields=[{"operation": "Update", "apiVersion": "v1"}])
     text = "failed to decode managed fields: missing fieldsType in managed fields entry 0"
     assert message(lambda: put(live, widget())) == text
 
@@ -343,7 +349,7 @@ def test_an_applier_that_moves_to_another_version_prunes_in_the_old_one():
 
 
 def test_what_became_atomic_is_owned_whole():
-    live = widget({"atomic": {"a": "1", "b": "2"}})
+    live = widget({"atomic": {"a": "1", "b": "2"}}, uid="u")
     entry = {"manager": "o", "operation": "Update", "apiVersion": API_VERSION, "fieldsType": "FieldsV1"}
     live["metadata"]["managedFields"] = [{**entry, "fieldsV1": {"f:spec": {"f:atomic": {"f:a": {}}}}}]
     obj = put(live, widget({"s": "x"}))

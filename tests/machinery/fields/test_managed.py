@@ -202,17 +202,6 @@ def test_a_nameless_manager_is_unknown():
     assert ("unknown", "Update") in owners(update(create(widget({"s": "a"})), widget({"s": "b"}), ""))
 
 
-def test_times_are_kept_when_nothing_else_differs():
-    old = create(widget({"s": "a"}), now=T1)
-    new = create(widget({"s": "a"}), now=T2)
-    assert managed.keep_times(old, new) == old
-    assert managed.keep_times(old, old) is old
-    changed = create(widget({"s": "b"}), now=T2)
-    assert managed.keep_times(old, changed) is changed
-    for other in (create(widget({"s": "a", "n": 1}), now=T2), create(widget({"s": "a"}, labels={}), now=T2)):
-        assert managed.keep_times(old, other) is other
-
-
 def test_validation():
     entries = [
         {"manager": "m\n", "operation": "Nope", "fieldsType": "V9", "subresource": "s" * 257},

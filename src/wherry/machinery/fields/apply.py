@@ -78,7 +78,7 @@ def apply(
     subresource: str = "",
     convert: Convert | None = None,
 ) -> Applied:
-    """Apply `patch` to `live` (None: it does not exist yet, which is for the caller to allow).
+    """Apply `patch` to `live` (None or without a uid: it does not exist yet, which is for the caller to allow).
 
     `live` is in the version of the endpoint, in canonical JSON. Raises BadRequest, Conflict, or an unclassified error
     for a patch that does not fit its type. Neither argument is changed."""
@@ -138,8 +138,8 @@ class _Work:
         subresource: str,
         convert: Convert | None,
     ):
-        self.exists = live is not None
-        self.live: Obj = empty_object(patch, node) if live is None else _without_managed_fields(live)
+        self.exists = live is not None and bool((live.get("metadata") or {}).get("uid"))
+        self.live: Obj = _without_managed_fields(live) if live and self.exists else empty_object(patch, node)
         self.patch = patch
         self.manager = Manager(manager or "unknown", APPLY, "", subresource)
         self.kind = kind

@@ -263,23 +263,6 @@ def cap_updaters(managed: Managed) -> Managed:
     return out
 
 
-def keep_times(old: Obj, new: Obj) -> Obj:
-    """`new`, with the times of `old` in its managedFields when the two differ in nothing else: a write that changes
-    nothing must not look like one."""
-    before, after = book.entries_of(old), book.entries_of(new)
-    if not before or not after or len(before) != len(after) or before == after:
-        return new
-    for mine, theirs in zip(before, after, strict=True):
-        if {**mine, "time": None} != {**theirs, "time": None}:
-            return new
-    metadata = {**new["metadata"], "managedFields": before}
-    if metadata != old["metadata"] or any(
-        value != old.get(key) for key, value in new.items() if key != "metadata" or key not in old
-    ):
-        return new
-    return {**new, "metadata": metadata} if len(old) == len(new) else new
-
-
 def validate(entries: Any, field: str = "metadata.managedFields") -> list[FieldError]:
     """What is wrong with the entries of a body (metav1 validation.ValidateManagedFields)."""
     errors: list[FieldError] = []
