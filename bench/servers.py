@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
+import importlib.util
 import os
 import socket
 import subprocess
@@ -47,8 +49,22 @@ async def wherry() -> AsyncIterator[Started]:
         (folder / "tokens.csv").write_text(f"{TOKEN},admin,admin,system:masters\n")
         command = [sys.executable, "-m", "wherry", "up", "--data", f"{folder}/data", "--port", str(port)]
         command += ["--kubeconfig", f"{folder}/kubeconfig", "--token-auth-file", f"{folder}/tokens.csv"]
+        _compile()
         async with _running([command], port, folder) as (pids, seconds):
             yield Started("wherry", Target(f"https://127.0.0.1:{port}", TOKEN, pids), seconds)
+
+
+@functools.cache
+def _compile() -> None:
+    """Bytecode, as an installed package has it: a first start from sources would measure the compiler."""
+    package = importlib.util.find_spec("wherry")
+    assert package is not None
+    places = package.submodule_search_locations or []
+    subprocess.run([sys.executable, "-m", "compileall", "-q", *places], env=_environment(), check=True, timeout=120)
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 @contextlib.asynccontextmanager
@@ -105,7 +121,9 @@ async def _running(commands: list[list[str]], port: int, folder: Path) -> AsyncI
     try:
         for command, log in zip(commands, logs, strict=True):
             with log.open("wb") as file:
-                process = subprocess.Popen(command, stdout=file, stderr=file, stdin=subprocess.DEVNULL, env=os.environ)
+                process = subprocess.Popen(
+                    command, stdout=file, stderr=file, stdin=subprocess.DEVNULL, env=_environment()
+                )
             processes.append(process)
         await _ready(Target(f"https://127.0.0.1:{port}", TOKEN), processes, logs)
         yield [process.pid for process in processes], time.perf_counter() - begin
