@@ -44,6 +44,7 @@ def test_it_says_one_line_and_a_signal_ends_it(tmp_path: Path, number: signal.Si
         assert ready[3] == ".wherry/kubeconfig"
         assert (tmp_path / ready[3]).exists()
         process.send_signal(number)
+        process.send_signal(number)  # as a process group and its leader do
         out, err = process.communicate(timeout=10)
     assert (out, err, process.returncode) == ("", "", 0)
 

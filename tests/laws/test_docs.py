@@ -72,7 +72,9 @@ def test_every_metric_is_described() -> None:
     page = (ROOT / "docs/reference/metrics.md").read_text("utf-8")
     names = set(re.findall(r"\b((?:apiserver|etcd|process|wherry)_[a-z_]+)\b", source))
     assert names
-    assert sorted(name for name in names if f"`{name}" not in page) == []
+    # A histogram is one metric in three series.
+    families = {re.sub(r"_(?:bucket|sum|count)$", "", name) for name in names}
+    assert sorted(name for name in families if f"`{name}`" not in page) == []
 
 
 BLOCK = re.compile(r"^```console\n(.*?)^```", re.M | re.S)

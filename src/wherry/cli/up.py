@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from wherry.access.user import User
 
 _loaded = time.monotonic()
+IMPATIENCE_SECONDS = 0.3
 
 
 def up(options: argparse.Namespace) -> int:
@@ -47,9 +48,10 @@ async def _serve(options: argparse.Namespace, users: dict[str, User]) -> None:
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    asked = _asked(stop)
     for number in (signal.SIGINT, signal.SIGTERM):
         try:
-            loop.add_signal_handler(number, _asked, stop)
+            loop.add_signal_handler(number, asked)
         except NotImplementedError:  # Windows: Ctrl-C arrives as KeyboardInterrupt
             pass
     plane = ControlPlane(
@@ -74,11 +76,23 @@ async def _serve(options: argparse.Namespace, users: dict[str, User]) -> None:
         await plane.stop()
 
 
-def _asked(stop: asyncio.Event) -> None:
-    """The first signal stops cleanly; a second one is impatience."""
-    if stop.is_set():
-        os._exit(130)
-    stop.set()
+def _asked(stop: asyncio.Event) -> Callable[[], None]:
+    """What a signal does: the first stops cleanly, a later one is impatience.
+
+    Not one that follows at once: a process group and its leader (`timeout`, `make`) often send the same signal twice.
+    """
+    first = 0.0
+
+    def asked() -> None:
+        nonlocal first
+        now = time.monotonic()
+        if stop.is_set() and now - first > IMPATIENCE_SECONDS:
+            os._exit(130)
+        if not stop.is_set():
+            first = now
+            stop.set()
+
+    return asked
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
