@@ -201,8 +201,9 @@ def _default_probe(probe: Obj) -> None:
         if not probe.get(key):
             probe[key] = value
     _default_http_get(probe.get("httpGet"))
-    if probe.get("grpc") is not None:
-        probe["grpc"].setdefault("service", "")
+    grpc = probe.get("grpc")
+    if grpc is not None and grpc.get("service") is None:  # a pointer that is written even when it is nil
+        grpc["service"] = ""
 
 
 def _default_http_get(action: Obj | None) -> None:
