@@ -104,8 +104,11 @@ def list_body(d: Definition, records: Sequence[Record], meta: dict[str, Any]) ->
     return [head[:-1], b',"items":[{', b",{".join([v[n:] for v in values]), b"]}"]
 
 
-def list_meta(revision: int, token: str = "", remaining: int = 0) -> dict[str, Any]:
-    meta: dict[str, Any] = {"resourceVersion": str(revision)}
+def list_meta(revision: int, token: str = "", remaining: int = 0, *, custom: bool = False) -> dict[str, Any]:
+    """ListMeta; lists of custom objects always have `continue`, since upstream sets it on an untyped list."""
+    meta: dict[str, Any] = (
+        {"continue": "", "resourceVersion": str(revision)} if custom else {"resourceVersion": str(revision)}
+    )
     if token:
         meta["continue"] = token
         if remaining:

@@ -14,6 +14,7 @@ from wherry.machinery.discovery import Discovery, Document, aggregated_media_typ
 from wherry.server import answers, health, metrics, negotiate
 from wherry.server.handler import Call
 from wherry.server.http import Response
+from wherry.server.options import check_timeout
 from wherry.store.registry import Registry
 
 
@@ -88,6 +89,7 @@ def _discovery(call: Call, path: str, method: str) -> Response:
     parts = path.split("/")[1:]
     if parts[0] not in ("api", "apis") or len(parts) > (2 if parts[0] == "api" else 3):
         return answers.text(404, "404 page not found\n")
+    check_timeout(call.info)
     if method != "GET" and not (parts[0] == "apis" and len(parts) == 2):
         # (a group's own document answers any method upstream; clients have come to no harm)
         raise errors.MethodNotAllowed("the server does not allow this method on the requested resource", details={})
@@ -97,7 +99,10 @@ def _discovery(call: Call, path: str, method: str) -> Response:
     if parts[0] == "apis" and len(parts) == 2:
         return _answer(call, found.group(parts[1]), plain_refusal=True)
     group, version = ("", parts[1]) if parts[0] == "api" else (parts[1], parts[2])
-    return _answer(call, found.resources(group, version))
+    document = found.resources(group, version)
+    if document is None:
+        return answers.text(404, "404 page not found\n")
+    return _answer(call, document)
 
 
 def _root(call: Call, found: Discovery, *, core: bool) -> Response:

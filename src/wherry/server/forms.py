@@ -9,7 +9,8 @@ from typing import Any
 
 import orjson
 
-from wherry.errors import BadRequest, NotAcceptable, go_quote
+from wherry.errors import BadRequest, go_quote
+from wherry.machinery import meta
 from wherry.machinery.kinds import Obj
 from wherry.machinery.tables import table_for
 from wherry.machinery.tables.base import RowTemplate, TablePrinter
@@ -39,24 +40,13 @@ def printer(d: Definition) -> TablePrinter:
     return d.printer  # type: ignore[no-any-return]
 
 
-def _go_type(d: Definition, is_list: bool) -> str:
-    """The Go type that upstream prints in a refusal; its internal packages carry the first part of the group."""
-    if d.custom:
-        return "*unstructured.UnstructuredList" if is_list else "*unstructured.Unstructured"
-    group = d.resource.group.split(".")[0] or "core"
-    return f"*{group}.{d.resource.kind}{'List' if is_list else ''}"
-
-
 def check(d: Definition, form: Form, is_list: bool) -> None:
     """A metadata list was asked of an object, or the other way round: 406."""
+    group, kind = d.resource.group, d.resource.kind
     if form.transform == "PartialObjectMetadata" and is_list:
-        raise NotAcceptable(
-            f"you requested PartialObjectMetadata, but the requested object is a list ({_go_type(d, True)})"
-        )
+        raise meta.refuse_list(group, kind)
     if form.transform == "PartialObjectMetadataList" and not is_list:
-        raise NotAcceptable(
-            f"you requested PartialObjectMetadataList, but the requested object is not a list ({_go_type(d, False)})"
-        )
+        raise meta.refuse_object(group, kind)
 
 
 @lru_cache(maxsize=8)
@@ -80,8 +70,8 @@ def partial_of(d: Definition, record: Record, version: str) -> bytes:
     return found  # type: ignore[no-any-return]
 
 
-def partial_list(d: Definition, records: Sequence[Record], meta: dict[str, Any], form: Form) -> list[bytes]:
-    head = {"kind": "PartialObjectMetadataList", "apiVersion": f"meta.k8s.io/{form.version}", "metadata": meta}
+def partial_list(d: Definition, records: Sequence[Record], list_meta: dict[str, Any], form: Form) -> list[bytes]:
+    head = {"kind": "PartialObjectMetadataList", "apiVersion": f"meta.k8s.io/{form.version}", "metadata": list_meta}
     if not records:  # a nil slice in Go
         return [orjson.dumps(head)[:-1], b',"items":null}']
     items = b",".join([partial_of(d, r, form.version) for r in records])
@@ -95,7 +85,8 @@ def _template(d: Definition, record: Record) -> RowTemplate:
     key = ("row", d)
     found: RowTemplate | None = cache.get(key)
     if found is None:
-        found = cache[key] = printer(d).split(d.read(record))
+        obj = d.read(record) if d.custom else orjson.loads(record.value)  # built-in printers know the stored version
+        found = cache[key] = printer(d).split(obj)
     return found
 
 
@@ -117,7 +108,7 @@ def row(d: Definition, record: Record, now: float, include: str, form: Form) -> 
 def table(
     d: Definition,
     records: Sequence[Record],
-    meta: dict[str, Any],
+    list_meta: dict[str, Any],
     form: Form,
     include: str,
     now: float,
@@ -125,14 +116,20 @@ def table(
     columns: bool = True,
 ) -> list[bytes]:
     """A Table of records as byte pieces; `columns` False leaves the definitions out (later events of a watch)."""
-    shown = printer(d).columns if columns else None
+    shows = printer(d)
+    if shows.order is not None:
+        order = shows.order
+        records = sorted(records, key=lambda r: order(orjson.loads(r.value)))
+    shown = shows.columns if columns else None
     head = orjson.dumps(
         {
             "kind": "Table",
             "apiVersion": f"meta.k8s.io/{form.version}",
-            "metadata": meta,
+            "metadata": list_meta,
             "columnDefinitions": shown,
         }
     )
+    if not records and shows.nil_rows:
+        return [head[:-1], b',"rows":null}']
     rows = b",".join([row(d, r, now, include, form) for r in records])
     return [head[:-1], b',"rows":[', rows, b"]}"]

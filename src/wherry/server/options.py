@@ -3,13 +3,23 @@
 
 from __future__ import annotations
 
+import re
+
 from wherry import errors
 from wherry.errors import FieldError
 from wherry.machinery.builtin.common.meta import validate_field_manager
 from wherry.server.requestinfo import RequestInfo
 
 _FIELD_VALIDATION = ("", "Ignore", "Strict", "Warn")
+_DURATION = re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)([\d.]+(ns|us|µs|μs|ms|s|m|h))*$|^0$")
 _META = "meta.k8s.io"
+
+
+def check_timeout(info: RequestInfo) -> None:
+    """`?timeout=` must be a Go duration. Raises BadRequest."""
+    if info.query and (text := info.first("timeout")) and not _DURATION.match(text):
+        shown = f"time: invalid duration {errors.go_quote(text)}"
+        raise errors.BadRequest(f"invalid timeout specified in the request URL - {shown}")
 
 
 def integer(info: RequestInfo, name: str) -> int | None:

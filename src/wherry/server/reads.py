@@ -142,7 +142,7 @@ async def list_(call: Call) -> Response:
         include = forms.include_object(info) if form.transform == "Table" else ""
     result = read.list_objects(api.store, d, query)
     remaining = result.remaining if query.match is None else 0
-    meta = answers.list_meta(result.revision, result.token, remaining)
+    meta = answers.list_meta(result.revision, result.token, remaining, custom=d.custom and not form.transform)
     if not form.transform:
         pieces = answers.list_body(d, result.records, meta)
     elif form.transform == "Table":

@@ -5,6 +5,7 @@ Every URL may begin with `/clusters/<workspace>`; without it the workspace is `r
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
@@ -21,6 +22,8 @@ _VERBS = {
 _SPECIAL = ("proxy", "watch")
 # What may follow /namespaces/<name> without being a resource inside the namespace.
 _NAMESPACE_SUBRESOURCES = ("status", "finalize")
+
+_BAD_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 
 Query = list[tuple[str, str]]
 
@@ -65,7 +68,7 @@ def parse(method: str, path: str, query: str) -> RequestInfo:
         end = path.find("/", 10)
         end = len(path) if end < 0 else end
         workspace, prefix, path = path[10:end], path[:end], path[end:] or "/"
-    pairs: Query | tuple[()] = parse_qsl(query, keep_blank_values=True, separator="&") if query else ()
+    pairs: Query | tuple[()] = _query(query) if query else ()
     info = RequestInfo(workspace, path, method.lower(), prefix, query=pairs)
     parts = path.rstrip("/").split("/")[1:] or [""]
     if parts[0] == "api":
@@ -84,17 +87,23 @@ def parse(method: str, path: str, query: str) -> RequestInfo:
     return info
 
 
+def _query(text: str) -> Query:
+    """As Go's url.ParseQuery, errors ignored: a part with a semicolon or a broken escape does not count."""
+    if ";" in text or ("%" in text and _BAD_ESCAPE.search(text)):
+        text = "&".join(p for p in text.split("&") if ";" not in p and not _BAD_ESCAPE.search(p))
+    return parse_qsl(text, keep_blank_values=True)
+
+
 def _resource(info: RequestInfo, method: str, rest: list[str]) -> None:
     info.verb = _VERBS.get(method, "")
     if rest[0] in _SPECIAL:
         if len(rest) < 2:
             raise BadPath(f"unable to determine kind and namespace from url, {info.path}")
         info.verb, rest = rest[0], rest[1:]
-    if rest[0] == "namespaces":
-        if len(rest) > 1:
-            info.namespace = rest[1]
-            if len(rest) > 2 and rest[2] not in _NAMESPACE_SUBRESOURCES:
-                rest = rest[2:]
+    if rest[0] == "namespaces" and len(rest) > 1:
+        info.namespace = rest[1]
+        if len(rest) > 2 and rest[2] not in _NAMESPACE_SUBRESOURCES:
+            rest = rest[2:]
     info.parts = tuple(rest)
     info.resource = rest[0]
     if len(rest) > 1:

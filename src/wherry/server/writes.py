@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,15 +23,6 @@ from wherry.store.update import update as store_update
 
 BODY_LIMIT = 3 * 1024 * 1024
 _MEDIA = ("application/json", "application/yaml", "application/vnd.kubernetes.protobuf")
-_DURATION = re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)([\d.]+(ns|us|µs|μs|ms|s|m|h))*$|^0$")
-
-
-def check_timeout(call: Call) -> None:
-    """`?timeout=` must be a Go duration."""
-    info = call.info
-    if info.query and (text := info.first("timeout")) and not _DURATION.match(text):
-        shown = f"time: invalid duration {errors.go_quote(text)}"
-        raise errors.BadRequest(f"invalid timeout specified in the request URL - {shown}")
 
 
 def media_type(call: Call, accepted: Sequence[str] = _MEDIA) -> str:
@@ -48,7 +38,7 @@ def media_type(call: Call, accepted: Sequence[str] = _MEDIA) -> str:
 
 def context(call: Call, kind: str, *, apply: bool = False) -> WriteContext:
     """The write's options from the query. Raises Invalid, BadRequest."""
-    check_timeout(call)
+    options.check_timeout(call.info)
     dry_run, manager, validation, force = options.write_options(call.info, kind, apply=apply)
     ctx = WriteContext(
         manager=manager_name(call.request.header("user-agent"), manager),
@@ -130,7 +120,7 @@ async def patch(call: Call) -> Response:
 
 def delete_options(call: Call) -> tuple[DeleteOptions, WriteContext]:
     """DeleteOptions from the body, or from the query where there is no body. Raises BadRequest, Invalid."""
-    check_timeout(call)
+    options.check_timeout(call.info)
     raw = _delete_body(call) if call.request.body else _delete_query(call)
     ctx = WriteContext(dry_run=bool(raw.get("dryRun")), options=raw)
     found: list[errors.FieldError] = []
@@ -139,7 +129,7 @@ def delete_options(call: Call) -> tuple[DeleteOptions, WriteContext]:
         text = "orphanDependents and deletionPropagation cannot be both set"
         found.append(errors.invalid("propagationPolicy", policy, text))
     elif policy not in (None, "Foreground", "Background", "Orphan"):
-        supported = ("Background", "Foreground", "Orphan")
+        supported = ("Foreground", "Background", "Orphan", "nil")
         found.append(errors.not_supported("propagationPolicy", policy, supported))
     options.check_dry_run(raw.get("dryRun") or [], found)
     if found:
@@ -219,7 +209,8 @@ async def delete_collection(call: Call) -> Response:
             await store_delete(api.store, d, *_place(d, record.key), chosen, ctx)
         except errors.NotFound:
             continue  # gone in the meantime: that is what was wanted
-    meta = answers.list_meta(result.revision, result.token, result.remaining)
+    custom = d.custom and not form.transform
+    meta = answers.list_meta(result.revision, result.token, result.remaining, custom=custom)
     if form.transform == "Table":
         pieces = forms.table(d, result.records, meta, form, forms.include_object(info), api.store.clock())
     elif form.transform:

@@ -86,6 +86,12 @@ async def _one(
         _mark(store, changed, finalizers, grace, pending)
         if not pending:
             d.strategy.mark_deleting(changed, store.now())
+            if d.strategy.keeps_deleted or _namespace_content(
+                old
+            ):  # these two are marked by code of their own upstream
+                changed["metadata"].pop("deletionGracePeriodSeconds", None)
+                if "generation" in meta:
+                    changed["metadata"]["generation"] = meta["generation"]
         if changed == old:
             return Outcome(d.view(record), 200, old)
         return await _write(store, d, record, changed, ctx)

@@ -34,6 +34,13 @@ _RETURNS_DELETED = frozenset(
 )  # fmt: skip
 
 
+# Versions that warn whoever uses them (the APILifecycleDeprecated of the types).
+_DEPRECATED = {
+    ("", "v1", "endpoints"): "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
+    ("", "v1", "componentstatuses"): "v1 ComponentStatus is deprecated in v1.19+",
+}
+
+
 class Registry:
     """Looks up definitions. Custom ones are put in and taken out by `store.crds`."""
 
@@ -155,4 +162,5 @@ def _definition(workspace: str, res: Resource, storage: str, storage_group: str,
         from_storage=from_storage,
         returns_deleted=(res.group, res.name) in _RETURNS_DELETED,
         schema=schema_name,
+        deprecation=_DEPRECATED.get((res.group, res.version, res.name), ""),
     )
