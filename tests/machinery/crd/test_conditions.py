@@ -114,3 +114,14 @@ def test_deletion_is_announced() -> None:
         ("Terminating", "True", "InstanceDeletionPending",
          "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon"),
     ]  # fmt: skip
+
+
+def test_a_bad_certificate_bundle_keeps_the_kind_from_being_served() -> None:
+    crd = definition()
+    webhook = {"clientConfig": {"url": "https://h/", "caBundle": "eHh4"}, "conversionReviewVersions": ["v1"]}
+    crd["spec"]["conversion"] = {"strategy": "Webhook", "webhook": webhook}
+    status = conditions.decide(crd, [], NOW)
+    assert status is not None
+    message = "The conversion webhook CABundle is invalid"
+    assert shown(status)[1] == ("Established", "False", "InvalidCABundle", message)
+    assert conditions.decide({**crd, "status": status}, [], LATER) is None

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from wherry.kit.times import TimeError, normal_time
 from wherry.machinery.jsonpath import JSONPath, JSONPathError, compile_path, text_of
 from wherry.machinery.kinds import Obj
-from wherry.machinery.schema.objectmeta import MetaError, canonical_time
 from wherry.machinery.tables.base import Aging, Cell, Column, RowTemplate
 from wherry.machinery.tables.cells import UNKNOWN, Since
 
@@ -103,10 +103,10 @@ def _date(value: Any) -> Cell | Aging:
     if value in ("", "null"):
         return UNKNOWN
     try:
-        moment = datetime.fromisoformat(canonical_time(value))
-    except (MetaError, ValueError):
+        stamp = normal_time(value)
+    except TimeError:
         return "<invalid>"
-    return Since(moment.timestamp())
+    return UNKNOWN if stamp is None else Since(datetime.fromisoformat(stamp).timestamp())
 
 
 _CONVERT: dict[str, Callable[[Any], Cell | Aging]] = {

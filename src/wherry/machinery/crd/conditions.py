@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from wherry.errors import go_quote
+from wherry.machinery.crd.conversion import check_ca_bundle
 from wherry.machinery.crd.names import approval, is_protected
 from wherry.machinery.crd.structural_rules import check_structural, unsupported
 
@@ -80,9 +81,21 @@ def decide(crd: Obj, others: Iterable[Obj], now: str) -> Obj | None:
     status = _schema(crd, status, now)
     status = _approval(crd, status, now)
     if _is(status, "NamesAccepted", "True") and not established(status):
-        message = "the initial names have been accepted"
-        status = _set(status, _condition("Established", "True", "InitialNamesAccepted", message), now)
+        status = _set(status, _establishment(crd), now) if not _refused(crd, status) else status
     return None if status == before else status
+
+
+def _establishment(crd: Obj) -> Obj:
+    client = ((crd["spec"].get("conversion") or {}).get("webhook") or {}).get("clientConfig") or {}
+    bundle = client.get("caBundle")
+    if bundle and check_ca_bundle(bundle, ""):
+        return _condition("Established", "False", "InvalidCABundle", "The conversion webhook CABundle is invalid")
+    return _condition("Established", "True", "InitialNamesAccepted", "the initial names have been accepted")
+
+
+def _refused(crd: Obj, status: Obj) -> bool:
+    """Whether the status says already that the kind cannot be established."""
+    return _equivalent(_establishment(crd), _find(status, "Established"))
 
 
 def _names(crd: Obj, status: Obj, others: Iterable[Obj], now: str) -> Obj:

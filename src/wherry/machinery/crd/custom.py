@@ -53,9 +53,16 @@ class CustomStrategy(Strategy):
         self.scale = scale
         self.storage = storage  # the storage version's schema where that is another version
         self.rules = rules
-        self._has_rules = schema is not None and schema.node.any_structural("validations")
-        properties = schema.node.properties if schema is not None else {}
-        self._status_schema = Structural(properties["status"], True) if "status" in properties else None
+        self._parts: tuple[bool, Structural | None] | None = None
+
+    def _schema_parts(self) -> tuple[bool, Structural | None]:
+        """(whether there are validation rules, the schema of status), looked up on the first write."""
+        if self._parts is None:
+            node = self.schema.node if self.schema is not None else None
+            status = node.properties.get("status") if node is not None else None
+            rules = node is not None and node.any_structural("validations")
+            self._parts = rules, Structural(status, True) if status is not None else None
+        return self._parts
 
     # --- create and update -------------------------------------------------------------------------------------------
     def default(self, obj: Obj) -> None:
@@ -128,7 +135,7 @@ class CustomStrategy(Strategy):
 
     def validate_status_update(self, new: Obj, old: Obj) -> list[FieldError]:
         errors: list[FieldError] = []
-        schema = self._status_schema
+        schema = self._schema_parts()[1]
         if schema is not None and "status" in new:
             errors += schema.validate_schema(new["status"], prefix="status", ratchet=self._old_status(new, old))
         errors += self._check_scale(new, spec=False)
@@ -147,7 +154,7 @@ class CustomStrategy(Strategy):
         return (scale.check_spec(obj) if spec else []) + scale.check_status(obj)
 
     def _with_rules(self, errors: list[FieldError], obj: Obj, old: Obj | None) -> list[FieldError]:
-        if not self._has_rules:
+        if not self._schema_parts()[0]:
             return errors
         if any(error.reason in _BLOCKING or error.reason == "FieldValueTypeInvalid" for error in errors):
             return [*errors, FieldError("<nil>", "FieldValueInvalid", _NOT_CHECKED)]

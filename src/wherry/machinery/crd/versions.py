@@ -14,6 +14,7 @@ from wherry.machinery.crd.columns import CustomPrinter
 from wherry.machinery.crd.custom import CustomStrategy, RuleChecker
 from wherry.machinery.crd.nested import go_print
 from wherry.machinery.crd.scale import ScalePaths
+from wherry.machinery.crd.walk import has
 from wherry.machinery.discovery import CUSTOM_VERBS, SUBRESOURCE_VERBS, storage_version_hash, version_order
 from wherry.machinery.fieldselectors import FieldLabels, Getter
 from wherry.machinery.jsonpath import JSONPathError, compile_path
@@ -125,7 +126,12 @@ def _compile(
     scale = ScalePaths(subresources["scale"]) if subresources.get("scale") is not None else None
     other = schemas.get(storage) if storage != version["name"] else None
     rules = None
-    if make_rules is not None and schema is not None and raw is not None and schema.node.any_structural("validations"):
+    if (
+        make_rules is not None
+        and schema is not None
+        and raw is not None
+        and has(raw, lambda s: bool(s.get("x-kubernetes-validations")))
+    ):
         rules = make_rules(schema, raw)
     return CustomVersion(
         resource=resource_of(crd, version),

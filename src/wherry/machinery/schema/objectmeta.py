@@ -6,11 +6,9 @@ k8s.io/apiextensions-apiserver/pkg/apiserver/schema/objectmeta (coerce) and enco
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from wherry.errors import go_quote
+from wherry.kit.times import TimeError, normal_time
 from wherry.machinery.schema.gotext import INT64_MAX, INT64_MIN, type_name
 
 Obj = dict[str, Any]
@@ -64,30 +62,6 @@ _POINTERS = ("deletionGracePeriodSeconds", "controller", "blockOwnerDeletion")  
 _ALWAYS = ("apiVersion", "kind", "name", "uid")  # of an owner reference, written even when empty
 _OPERATION = "v1.ManagedFieldsOperationType"
 
-_RFC3339 = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)T(\d{1,2}):(\d\d):(\d\d)(?:[.,]\d+)?(Z|[+-]\d\d:\d\d)\Z",
-    re.ASCII,
-)
-
-
-def canonical_time(text: str) -> str:
-    """RFC 3339 in UTC with whole seconds, as metav1.Time is written. Raises MetaError."""
-    match = _RFC3339.match(text)
-    try:
-        if match is None:
-            raise ValueError
-        year, month, day, hour, minute, second = (int(match[i]) for i in range(1, 7))
-        zone = match[7]
-        offset = timedelta()
-        if zone != "Z":
-            offset = timedelta(hours=int(zone[1:3]), minutes=int(zone[4:6])) * (-1 if zone[0] == "-" else 1)
-        moment = datetime(year, month, day, hour, minute, second, tzinfo=UTC) - offset
-    except (ValueError, OverflowError):
-        layout = "2006-01-02T15:04:05Z07:00"
-        shown = go_quote(text)
-        raise MetaError(f'parsing time {shown} as "{layout}": cannot parse {shown} as "2006"') from None
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ").rjust(20, "0")
-
 
 def _found(value: Any) -> str:
     kind = type_name(value)
@@ -130,7 +104,10 @@ class _Decoder:
         if kind == _TIME:
             if not isinstance(value, str):
                 raise MetaError(self.error or f"json: cannot unmarshal {_found(value)} into Go value of type string")
-            return canonical_time(value)
+            try:
+                return normal_time(value)
+            except TimeError as error:
+                raise MetaError(str(error)) from None
         if kind == _MAP:
             return self.string_map(value, name, stack)
         if kind == _RAW:
@@ -175,6 +152,40 @@ class _Decoder:
         return out
 
 
+def _quick(meta: Obj) -> Obj | None:
+    """The canonical form of metadata in which nothing is unusual, None where the decoder has to look."""
+    out: Obj = {}
+    for key, value in meta.items():
+        kind = _FIELDS.get(key)
+        if kind is _STRING or kind is _UID:
+            if type(value) is not str:
+                return None
+        elif kind is _MAP:
+            if type(value) is not dict:
+                return None
+            for item in value.values():
+                if type(item) is not str:
+                    return None
+        elif kind is _INT:
+            if type(value) is not int or not INT64_MIN <= value <= INT64_MAX:
+                return None
+        elif kind is _STRINGS:
+            if type(value) is not list or not all(type(item) is str for item in value):
+                return None
+        elif kind is _TIME:
+            if type(value) is not str:
+                return None
+            try:
+                value = normal_time(value)
+            except TimeError:
+                return None
+        else:
+            return None
+        if value or (key in _POINTERS and value is not None):
+            out[key] = value
+    return out
+
+
 def coerce_object_meta(meta: Any, *, drop_invalid: bool = False) -> tuple[Obj, list[str]]:
     """Canonical ObjectMeta and the unknown fields, relative to metadata. Raises MetaError on a wrong type.
 
@@ -184,6 +195,9 @@ def coerce_object_meta(meta: Any, *, drop_invalid: bool = False) -> tuple[Obj, l
         return {}, []
     if not isinstance(meta, dict):
         raise MetaError(f"json: cannot unmarshal {_found(meta)} into Go value of type v1.ObjectMeta")
+    quick = _quick(meta)
+    if quick is not None:
+        return quick, []
     decoder = _Decoder()
     try:
         out = decoder.struct(meta, "ObjectMeta", _FIELDS, "", "")

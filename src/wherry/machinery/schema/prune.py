@@ -44,6 +44,8 @@ def _child_pruners(node: Node) -> dict[str, Pruner | None]:
 
 def _pruning(node: Node, root: bool) -> Pruner:
     embedded = root or node.embedded
+    if not (embedded or node.properties or node.has_additional or node.items is not None):
+        return prune_all  # a scalar, or an object without fields
     children = _child_pruners(node)
     if embedded:
         children.update(dict.fromkeys(META_FIELDS))
