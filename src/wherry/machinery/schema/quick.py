@@ -56,7 +56,7 @@ def _only_typed(node: Node) -> bool:
 
 
 def _int_or_string(node: Node) -> Check:
-    nullable, exact = node.nullable, _exact(node)
+    nullable, exact = node.nullable, _ask(node)
 
     def check(value: Any) -> bool:
         kind = type(value)
@@ -69,15 +69,19 @@ def _int_or_string(node: Node) -> Check:
 
 def _exact(node: Node) -> Check:
     """Rare shapes: the exact validator decides. Anything goes where nothing is said."""
-    if _says_nothing(node):
-        return lambda value: True
+    return (lambda value: True) if _says_nothing(node) else _ask(node)
+
+
+def _ask(node: Node) -> Check:
     return lambda value: not validate_value(node, value).faults
 
 
 def _says_nothing(node: Node) -> bool:
+    if node.types:
+        return False
     limits = (node.minimum, node.maximum, node.multiple_of, node.min_length, node.max_length, node.min_items)
     more = (node.max_items, node.min_properties, node.max_properties)
-    listed = (node.types, node.format, node.pattern, node.enum, node.required, node.properties, node.unique_items)
+    listed = (node.format, node.pattern, node.enum, node.required, node.properties, node.unique_items)
     junctors = (node.forbids_additional, node.all_of, node.any_of, node.one_of, node.not_, node.items, node.additional)
     return not any(x is not None for x in limits + more) and not any(listed) and not any(junctors)
 
@@ -115,7 +119,7 @@ def _string(node: Node) -> Check:
         return lambda value: type(value) is str
     smallest, largest = low or 0, 2**63 if high is None else high
     loose = bool(node.format)  # with a format, arrays pass the type check upstream
-    exact = _exact(node)
+    exact = _ask(node)
 
     def check(value: Any) -> bool:
         if type(value) is not str:
@@ -140,7 +144,7 @@ def _integer(node: Node) -> Check:
         low = max(low, int(node.minimum) + node.exclusive_minimum)
     if node.maximum is not None:
         high = min(high, int(node.maximum) - node.exclusive_maximum)
-    nullable, exact = node.nullable, _exact(node)
+    nullable, exact = node.nullable, _ask(node)
     if (node.minimum is not None and not -(2**31) <= node.minimum < 2**31) or (
         node.maximum is not None and not -(2**31) <= node.maximum < 2**31
     ):
@@ -176,7 +180,7 @@ def _boolean(node: Node) -> Check:
 def _array(node: Node) -> Check:
     nullable, low, high = node.nullable, node.min_items or 0, 2**63 if node.max_items is None else node.max_items
     item = compile_check(node.items) if node.items is not None else None
-    unique, exact = node.unique_items, _exact(node)
+    unique, exact = node.unique_items, _ask(node)
 
     def check(value: Any) -> bool:
         if type(value) is not list:
