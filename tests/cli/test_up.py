@@ -84,6 +84,16 @@ def test_unknown_storage_is_refused(tmp_path: Path) -> None:
     assert "unknown storage" in done.stderr
 
 
+def test_a_kubeconfig_that_cannot_be_written_is_said_plainly(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = subprocess.run(
+        [*WHERRY, "up", "--port", "0", "--in-memory", "--kubeconfig", "file/kc"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "file" in done.stderr
+
+
 def test_kubectl_without_a_control_plane_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -19,6 +19,8 @@ from wherry.cli.arguments import DATA
 if TYPE_CHECKING:
     from wherry.access.user import User
 
+log = logging.getLogger("wherry")
+
 _loaded = time.monotonic()
 IMPATIENCE_SECONDS = 0.3
 
@@ -35,7 +37,9 @@ def up(options: argparse.Namespace) -> int:
         users = read_tokens(options.token_auth_file) if options.token_auth_file else {}
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_serve(options, users))
-    except (StorageError, ListenError, TokenFileError) as error:
+    except (StorageError, ListenError, TokenFileError, OSError) as error:
+        # OSError: a kubeconfig or certificate that cannot be written; its text names the file.
+        log.debug("start failed", exc_info=error)
         print(f"wherry: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
