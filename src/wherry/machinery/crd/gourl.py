@@ -59,6 +59,9 @@ def _host_problem(host: str) -> str:
         return ""
     if colon and not re.fullmatch(r"[0-9]*", port):
         return f"invalid port {go_quote(':' + port)} after host"
+    escape = re.search(r"%(?![89A-Fa-f][0-9A-Fa-f])", host)  # only bytes beyond ASCII may be escaped in a host
+    if escape:
+        return f"invalid URL escape {go_quote(host[escape.start() : escape.start() + 3])}"
     for char in name if colon else host:
         if char < "\x80" and not re.match(r"[A-Za-z0-9._~!$&'()*+,;=:\[\]<>\"%-]", char):
             return f"invalid character {go_quote(char)} in host name"
