@@ -1,4 +1,4 @@
-"""(group, resource) -> "module:Class" of this area; `resource/subresource` where a subresource has a body of its own."""
+"""(group, resource) -> "module:Class" of this area; `resource/subresource` where it has a body of its own."""
 
 _ADMISSION, _RBAC = "admissionregistration.k8s.io", "rbac.authorization.k8s.io"
 _CERTIFICATES, _FLOW = "certificates.k8s.io", "flowcontrol.apiserver.k8s.io"

@@ -19,8 +19,8 @@ def _api_version(value: str) -> list[str]:
         rule = (
             "an apiVersion is a DNS-1035 label, which must consist of lower case alphanumeric characters or '-', start "
             "with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', "
-            "regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?') with an optional DNS subdomain prefix and '/' (e.g. "
-            "'example.com/MyVersion')"
+            "regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?') with an optional DNS subdomain prefix and '/' "
+            "(e.g. 'example.com/MyVersion')"
         )
         return [rule]
     out: list[str] = []

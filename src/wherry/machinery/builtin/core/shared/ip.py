@@ -34,10 +34,10 @@ class Block(NamedTuple):
 def _v4(text: str) -> ipaddress.IPv4Address | None:
     if not _IPV4(text):
         return None
-    parts = [int(part) for part in text.split(".")]
-    if any(part > 255 for part in parts):
+    parts = [part.lstrip("0") or "0" for part in text.split(".")]
+    if any(len(part) > 3 or int(part) > 255 for part in parts):
         return None
-    return ipaddress.IPv4Address(bytes(parts))
+    return ipaddress.IPv4Address(bytes(int(part) for part in parts))
 
 
 def _v6(text: str) -> ipaddress.IPv6Address | None:
