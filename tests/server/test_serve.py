@@ -8,12 +8,16 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from email.utils import formatdate
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from wherry.kit.pki import Pki, write_private
 from wherry.server.asgi import ApiApp
+from wherry.server.connection import http_date
 from wherry.server.http import Request, Response
 from wherry.server.limits import Limits
 from wherry.server.serve import ListenError, Server, listen
@@ -103,6 +107,11 @@ def test_paths_queries_and_bodies_arrive() -> None:
             writer.close()
 
     run(work)
+
+
+@given(st.integers(0, 4_000_000_000))
+def test_dates_are_those_of_the_standard_library(seconds: int) -> None:
+    assert http_date(seconds) == formatdate(seconds, usegmt=True)
 
 
 def test_pipelined_requests_are_answered_in_order() -> None:

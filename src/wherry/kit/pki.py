@@ -8,10 +8,8 @@ tied to each file by its digest. Only making a certificate imports the library.
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import json
 import os
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -61,7 +59,9 @@ def subject_of(peer: dict[str, Any] | None) -> Subject | None:
 def write_private(path: Path, data: bytes) -> None:
     """Replace a file in one step, readable by its owner alone: nobody ever sees half of it, nor a wider mode."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mkstemp makes mode 0600
+    # Not `tempfile`: importing it brings in every compression library.
+    temporary = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
@@ -125,6 +125,8 @@ class Pki:
         if self._folder is not None:
             context.load_cert_chain(self._folder / "server.crt", self._folder / "server.key")
         else:
+            import tempfile
+
             # OpenSSL reads the chain from files only; these live for the two lines that need them.
             with tempfile.TemporaryDirectory(prefix="wherry-") as folder:
                 path = Path(folder) / "server.pem"
@@ -232,6 +234,8 @@ def _name(subject: Subject) -> x509.Name:
 
 
 def _general_name(host: str) -> x509.GeneralName:
+    import ipaddress
+
     from cryptography import x509
 
     try:
