@@ -4,8 +4,7 @@ On the path of every write this is the schema under `managed` and `apply`. Built
 k8s.io/kube-openapi/pkg/schemaconv makes schemas for sigs.k8s.io/structured-merge-diff. A Node may be a scalar, a list
 and a map at once (a schema without a type); the value then decides.
 
-Built-in kinds are compared as Go structs upstream: a struct that is not a pointer is always there, and so are members
-without `omitempty`. `MapType.zero` holds what an empty struct of that type has; for custom resources it is empty.
+Built-in kinds are compared as Go structs upstream, of which even an empty one has members: `MapType.zero`.
 """
 
 from __future__ import annotations
@@ -68,7 +67,7 @@ class ListType:
 class MapType:
     """An object with `fields`, or with values of one type `element` (None: no others allowed), or both."""
 
-    __slots__ = ("_element", "_fields", "_zero", "atomic", "defaults", "names", "overridden", "required")
+    __slots__ = ("_element", "_fields", "_zero", "atomic", "defaults", "kind", "names")
 
     def __init__(
         self,
@@ -76,12 +75,12 @@ class MapType:
         fields: dict[str, Callable[[], Node]],
         element: Callable[[], Node] | None,
         defaults: dict[str, Any],
-        required: frozenset[str] = frozenset(),
+        kind: tuple[str, str, str] | None = None,
     ):
         self.atomic = atomic
         self.names = frozenset(fields)
         self.defaults = defaults
-        self.required = required  # members that an empty Go struct shows; empty for custom resources
+        self.kind = kind  # (group, version, kind) of a built-in object
         self._fields: dict[str, Node | Callable[[], Node]] = dict(fields)
         self._element: Node | Callable[[], Node] | None = element
         self._zero: dict[str, Any] | None = None
@@ -105,28 +104,17 @@ class MapType:
 
     @property
     def zero(self) -> dict[str, Any]:
-        """The JSON of an empty Go struct of this type."""
-        zero = self._zero
-        if zero is None:
-            zero = self._zero = {name: self._zero_of(name) for name in sorted(self.required)}
-        return zero
-
-    def _zero_of(self, name: str) -> Any:
-        node = self.field(name)
-        default = self.defaults.get(name)
-        if node is None or node.list is not None:
-            return None
-        if node.map is not None:
-            return node.map.zero if default == {} and not node.scalar else None
-        if node.scalar == STRING:
-            return ""
-        if node.scalar == NUMERIC:
-            return 0
-        return False if node.scalar == BOOLEAN else None
+        """The JSON of an empty Go struct of this kind; nothing for custom resources."""
+        if self.kind is None:
+            return {}
+        found = self._zero
+        if found is None:
+            found = self._zero = zero.of_kind(*self.kind)
+        return found
 
     def with_relation(self, atomic: bool) -> MapType:
         """The same type where a reference to it says atomic or granular."""
-        other = MapType(atomic, {}, None, self.defaults, self.required)
+        other = MapType(atomic, {}, None, self.defaults, self.kind)
         other.names, other._fields, other._element = self.names, self._fields, self._element
         return other
 
@@ -167,7 +155,7 @@ class _Library:
     def by_name(self, name: str) -> Node:
         node = self.named.get(name)
         if node is None:
-            node = self.named[name] = self.build(self.resolve(name), False, name)
+            node = self.named[name] = self.build(self.resolve(name), False)
         return node
 
     def reference(self, schema: Schema, preserve: bool) -> Callable[[], Node]:
@@ -186,33 +174,28 @@ class _Library:
             return Node(node.scalar, node.list, node.map.with_relation(atomic))
         return node
 
-    def build(self, schema: Schema, preserve: bool, type_name: str = "") -> Node:
+    def build(self, schema: Schema, preserve: bool) -> Node:
         preserve = preserve or schema.get("x-kubernetes-preserve-unknown-fields") is True
         name = _ref(schema)
         if name:
             return self.by_name(name)
         kind = schema.get("type", "")
         if kind == "object":
-            return Node(map_=self.object(schema, preserve, type_name))
+            return Node(map_=self.object(schema, preserve))
         if kind == "array":
             return Node(list_=self.array(schema, preserve))
         if kind == "":
             return Node(UNTYPED, self.array(schema, preserve), self.object(schema, preserve))
         return Node(_scalar(kind, schema.get("format", "")))
 
-    def object(self, schema: Schema, preserve: bool, type_name: str = "") -> MapType:
+    def object(self, schema: Schema, preserve: bool) -> MapType:
         properties: dict[str, Schema] = schema.get("properties") or {}
         fields = {name: self.reference(field, preserve) for name, field in properties.items()}
         defaults = {name: field["default"] for name, field in properties.items() if "default" in field}
-        required: set[str] = set()
-        if self.builtin:
-            required.update(schema.get("required", ()))
-            required.update(name for name, field in properties.items() if _is_value_struct(field))
-            required.update(zero.SHOWN.get(type_name, ()))
-            required.intersection_update(properties)
-            required.difference_update(zero.OMITTED.get(type_name, ()))
+        kinds = schema.get("x-kubernetes-group-version-kind") if self.builtin else None
+        kind = (kinds[0]["group"], kinds[0]["version"], kinds[0]["kind"]) if kinds else None
         atomic = schema.get("x-kubernetes-map-type") == "atomic"
-        return MapType(atomic, fields, self.unknown(schema, preserve, properties), defaults, frozenset(required))
+        return MapType(atomic, fields, self.unknown(schema, preserve, properties), defaults, kind)
 
     def unknown(self, schema: Schema, preserve: bool, properties: dict[str, Schema]) -> Callable[[], Node] | None:
         """The type of undeclared members."""
@@ -235,11 +218,6 @@ class _Library:
                 return ListType(True, (key,) if key else (), element)
             return ListType(False, (), element)
         return ListType(kind == "set", (), element)
-
-
-def _is_value_struct(field: Schema) -> bool:
-    """A member that is a Go struct and no pointer: the generator gives those an empty default."""
-    return bool(_ref(field)) and field.get("default") == {}
 
 
 def _ref(schema: Schema) -> str:
@@ -272,15 +250,7 @@ def _library(resolve: Resolve, builtin: bool) -> _Library:
 def from_openapi(schema: Schema, resolve: Resolve) -> Node:
     """The type of a built-in kind; `schema` may be `{"$ref": name}`. Types are kept per `resolve`, so pass the same
     function every time."""
-    return _library(resolve, True).build(schema, False, _name_of_kind(schema))
-
-
-def _name_of_kind(schema: Schema) -> str:
-    """The full name of the schema of a kind in k8s.io/api, from the kind that it says it is."""
-    for kind in schema.get("x-kubernetes-group-version-kind", ()):
-        package = kind["group"].partition(".")[0] or "core"
-        return f"io.k8s.api.{package}.{kind['version']}.{kind['kind']}"
-    return ""
+    return _library(resolve, True).build(schema, False)
 
 
 def from_structural(schema: Schema | None, resolve: Resolve, preserve_unknown: bool = False) -> Node:

@@ -1,76 +1,44 @@
-"""Members that an empty Go struct shows, where the schema does not tell.
+"""The JSON of an empty Go struct: what a new object of a built-in kind is compared with.
 
-A member without `omitempty` is always there, and so is a struct that is no pointer; that is what a new object is
-compared with. The schemas nearly say so (`required`, an empty default); these are the members where they do not, of the
-types that stand in an object by value. Facts of the json tags of k8s.io/api 1.36 and its sisters.
+A member without `omitempty` is always there, and so is a struct that is no pointer. Read from the Go facts of the typed
+decoder; upstream gets the same by reflection (sigs.k8s.io/structured-merge-diff/value).
 """
 
 from __future__ import annotations
 
-# type -> members that are shown though optional
-SHOWN: dict[str, tuple[str, ...]] = {
-    "io.k8s.api.apps.v1.ControllerRevision": ("data",),
-    "io.k8s.api.apps.v1.StatefulSetSpec": ("serviceName",),
-    "io.k8s.api.apps.v1.StatefulSetStatus": ("availableReplicas",),
-    "io.k8s.api.authentication.v1.TokenRequestSpec": (
-        "audiences",
-        "boundObjectRef",
-        "expirationSeconds",
-    ),
-    "io.k8s.api.authentication.v1.TokenRequestStatus": (
-        "expirationTimestamp",
-        "token",
-    ),
-    "io.k8s.api.autoscaling.v2.HorizontalPodAutoscalerStatus": ("currentMetrics",),
-    "io.k8s.api.certificates.v1beta1.PodCertificateRequestSpec": (
-        "pkixPublicKey",
-        "proofOfPossession",
-    ),
-    "io.k8s.api.core.v1.Event": (
-        "eventTime",
-        "firstTimestamp",
-        "lastTimestamp",
-        "reportingComponent",
-        "reportingInstance",
-    ),
-    "io.k8s.api.discovery.v1.EndpointSlice": (
-        "endpoints",
-        "ports",
-    ),
-    "io.k8s.api.events.v1.Event": (
-        "deprecatedFirstTimestamp",
-        "deprecatedLastTimestamp",
-    ),
-    "io.k8s.api.flowcontrol.v1.FlowSchemaSpec": ("matchingPrecedence",),
-    "io.k8s.api.policy.v1.PodDisruptionBudgetStatus": (
-        "currentHealthy",
-        "desiredHealthy",
-        "disruptionsAllowed",
-        "expectedPods",
-    ),
-    "io.k8s.api.rbac.v1.ClusterRole": ("rules",),
-    "io.k8s.api.rbac.v1.Role": ("rules",),
-    "io.k8s.api.rbac.v1.RoleRef": ("apiGroup",),
-    "io.k8s.api.resource.v1.DeviceClaim": ("requests",),
-    "io.k8s.api.resource.v1beta1.DeviceClaim": ("requests",),
-    "io.k8s.api.resource.v1beta2.DeviceClaim": ("requests",),
-    "io.k8s.api.scheduling.v1.PriorityClass": ("value",),
-    "io.k8s.api.scheduling.v1alpha2.PodGroupSpec": ("podGroupTemplateRef",),
-    "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinitionStatus": (
-        "conditions",
-        "storedVersions",
-    ),
-}
+from functools import cache
+from typing import Any
 
-# type -> members that are left out when empty though required
-OMITTED: dict[str, tuple[str, ...]] = {
-    "io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicyBindingSpec": (
-        "policyName",
-        "validationActions",
-    ),
-    "io.k8s.api.authentication.v1.TokenReviewSpec": ("token",),
-    "io.k8s.api.coordination.v1alpha2.LeaseCandidateSpec": ("strategy",),
-    "io.k8s.api.coordination.v1beta1.LeaseCandidateSpec": ("strategy",),
-    "io.k8s.api.networking.v1.IPAddressSpec": ("parentRef",),
-    "io.k8s.api.networking.v1beta1.IPAddressSpec": ("parentRef",),
-}
+from wherry.machinery.builtins import go_type_name
+from wherry.machinery.typed import facts
+
+_EMPTY: dict[str, Any] = {"string": "", "bool": False, "int32": 0, "int64": 0, "int": 0, "float64": 0}
+# structs that write themselves; those of other names are written field by field
+_OPAQUE = ("Time", "MicroTime", "RawExtension", "IntOrString", "Quantity", "Duration", "FieldsV1", "JSON")
+
+
+def of_kind(group: str, version: str, kind: str) -> dict[str, Any]:
+    """Without apiVersion and kind; shared, not to be changed."""
+    name = go_type_name(group, version, kind)
+    if facts.definition(name) is None:
+        return {}
+    return {key: value for key, value in _struct(name).items() if key not in ("apiVersion", "kind")}
+
+
+@cache
+def _struct(name: str) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for field in facts.fields(name):
+        if field.omitzero:
+            continue
+        go_type = field.type
+        if go_type.startswith(("*", "[]", "map[")):
+            if not field.omitempty:
+                out[field.json] = None
+        elif go_type.rpartition(".")[2] in _OPAQUE:
+            out[field.json] = None
+        elif facts.is_struct(go_type):
+            out[field.json] = _struct(go_type)
+        elif not field.omitempty:
+            out[field.json] = _EMPTY.get(facts.underlying(go_type))
+    return out
