@@ -21,6 +21,7 @@ class CustomResourceDefinitionStrategy(Strategy):
 
     unconditional_update = False
     has_generation = True
+    standard_finalizers = False
     cel: CelHooks = NO_CEL
 
     def default(self, obj: Obj) -> None:

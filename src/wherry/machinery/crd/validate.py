@@ -61,9 +61,11 @@ def validate_create(crd: Obj, cel: CelHooks = NO_CEL) -> list[FieldError]:
     spec = to_internal(crd)
     options = _Options(cel=cel)
     errors: list[FieldError] = []
-    name = (crd.get("metadata") or {}).get("name") or ""
-    if name != f"{spec.names.get('plural') or ''}.{spec.group}":
-        errors.append(invalid("metadata.name", name, 'must be spec.names.plural+"."+spec.group'))
+    wanted = f"{spec.names.get('plural') or ''}.{spec.group}"
+    for member in ("generateName", "name"):
+        name = (crd.get("metadata") or {}).get(member)
+        if name and name != wanted:
+            errors.append(invalid(f"metadata.{member}", name, 'must be spec.names.plural+"."+spec.group'))
     errors += _check_spec(spec, options, "spec")
     return errors + _check_rest(crd, None, spec)
 
