@@ -58,3 +58,15 @@ def test_help_imports_no_server() -> None:
         "sys.exit(any(m in sys.modules for m in ('asyncio', 'ssl', 'wherry.controlplane', 'orjson')))"
     )
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, check=False).returncode == 0
+
+
+def test_test_modules_can_be_told_apart() -> None:
+    """pytest names a module by the path below the first folder without `__init__.py`; two of one name cannot load."""
+    seen: dict[str, Path] = {}
+    for file in sorted((ROOT / "tests").rglob("test_*.py")):
+        top = file.parent
+        while (top / "__init__.py").exists():
+            top = top.parent
+        name = str(file.relative_to(top))
+        assert name not in seen, f"{file} and {seen[name]}: put an empty __init__.py beside one of them"
+        seen[name] = file
