@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import wraps
 
 NameRule = Callable[[str, bool], list[str]]
 
@@ -77,6 +78,27 @@ _ENV_TEXT = (
 _RELAXED_ENV_TEXT = "a valid environment variable name must consist only of printable ASCII characters other than '='"
 
 
+_REMEMBERED = 4096
+
+
+def remembered(rule: Callable[[str], list[str]]) -> Callable[[str], list[str]]:
+    """The rule with a bounded memory of what passed it: the same keys come with every write of an object."""
+    passed: set[str] = set()
+
+    @wraps(rule)
+    def check(value: str) -> list[str]:
+        if value in passed:
+            return []
+        found = rule(value)
+        if not found and len(value) < 512:
+            if len(passed) >= _REMEMBERED:
+                passed.clear()
+            passed.add(value)
+        return found
+
+    return check
+
+
 def byte_length(value: str) -> int:
     return len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))
 
@@ -139,6 +161,7 @@ def wildcard_subdomain(value: str) -> list[str]:
     return errors
 
 
+@remembered
 def label_key(value: str) -> list[str]:
     """A "qualified name": an optional DNS subdomain and a slash, then up to 63 letters, digits, `-`, `_` and `.`."""
     prefix, slash, name = value.partition("/")
@@ -162,6 +185,7 @@ def label_key(value: str) -> list[str]:
     return errors
 
 
+@remembered
 def label_value(value: str) -> list[str]:
     errors = ["must be no more than 63 bytes"] if byte_length(value) > 63 else []
     if not _label_value_re.fullmatch(value):
@@ -227,6 +251,7 @@ def relaxed_env_var_name(value: str) -> list[str]:
     return errors
 
 
+@remembered
 def config_map_key(value: str) -> list[str]:
     errors = [max_len_text(253)] if byte_length(value) > 253 else []
     if not _config_key_re.fullmatch(value):
