@@ -11,8 +11,8 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import AsyncIterator, Callable, Sized
+from typing import TYPE_CHECKING, Any, Protocol, cast
 from urllib.parse import unquote
 
 import httptools
@@ -72,6 +72,21 @@ def http_date(seconds: int) -> str:
     return f"{_DAYS[at.tm_wday]}, {at.tm_mday:02} {_MONTHS[at.tm_mon - 1]} {at.tm_year} {clock} GMT"
 
 
+class Held(Protocol):
+    """The sending half of a watch: it keeps what comes while it is held."""
+
+    held: bool
+    queue: Sized
+
+    def flush(self) -> None: ...
+
+
+class Pushing(Protocol):
+    """A stream that can write by itself (`server.watching`)."""
+
+    def attach(self, sink: Callable[[bytes], None], on_close: Callable[[], None]) -> Held: ...
+
+
 class Connection(asyncio.Protocol):
     """Parser callbacks in, writes out. One request is answered at a time; more that arrive wait in order."""
 
@@ -100,6 +115,7 @@ class Connection(asyncio.Protocol):
         self._refusal: StatusError | None = None  # waits for the answers before it
         self._lost: asyncio.Event | None = None
         self._can_write: asyncio.Future[None] | None = None
+        self._watcher: Held | None = None
         self.deadline = self._loop.time() + self._limits.header_seconds
 
     # --- asyncio.Protocol -------------------------------------------------------------------------------------------
@@ -136,6 +152,9 @@ class Connection(asyncio.Protocol):
         if self._can_write is not None and not self._can_write.done():
             self._can_write.set_result(None)
         self._can_write = None
+        if self._watcher is not None:
+            self._watcher.held = False
+            self._watcher.flush()
         self.deadline = 0.0 if self._task is not None else self._loop.time() + self._limits.idle_seconds
 
     def data_received(self, data: bytes) -> None:
@@ -331,11 +350,14 @@ class Connection(asyncio.Protocol):
             return keep_alive and chunked
         self._streaming = True
         try:
-            async for part in stream:
-                if part:
-                    transport.write(b"%x\r\n%b\r\n" % (len(part), part) if chunked else part)
-                    if self._can_write is not None:
-                        await self._can_write
+            if chunked and hasattr(stream, "attach"):
+                await self._pushed(cast(Pushing, stream), transport)
+            else:
+                async for part in stream:
+                    if part:
+                        transport.write(b"%x\r\n%b\r\n" % (len(part), part) if chunked else part)
+                        if self._can_write is not None:
+                            await self._can_write
         except asyncio.CancelledError:
             keep_alive = False  # The client has gone, or the server is stopping: the latter still ends the stream well.
         except Exception:
@@ -347,6 +369,32 @@ class Connection(asyncio.Protocol):
         if self._transport is not None and chunked:
             transport.write(_LAST_CHUNK)
         return keep_alive and chunked
+
+    async def _pushed(self, stream: Pushing, transport: asyncio.Transport) -> None:
+        """A watch writes by itself: no task wakes up per event, and an event is framed once for all its watchers."""
+        ended: asyncio.Future[None] = self._loop.create_future()
+
+        def push(data: bytes) -> None:
+            transport.write(data)
+            watcher = self._watcher
+            if self._can_write is not None and watcher is not None:
+                watcher.held = True
+
+        def close() -> None:
+            if not ended.done():
+                ended.set_result(None)
+
+        try:
+            self._watcher = watcher = stream.attach(push, close)
+            watcher.held = self._can_write is not None
+            await ended
+            while watcher.queue and self._transport is not None:
+                if self._can_write is not None:
+                    await self._can_write
+                watcher.held = False
+                watcher.flush()
+        finally:
+            self._watcher = None
 
     def _head(self, response: Response, framing: str, keep_alive: bool) -> bytes:
         parts = []

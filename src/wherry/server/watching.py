@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Hashable
+from collections.abc import AsyncIterator, Callable, Hashable
 
 import orjson
 
@@ -41,14 +41,14 @@ def stream(call: Call, form: negotiate.Form) -> Response:
         raise errors.StatusError(shown, reason="") from None
     encode, key = _encoder(call, d, form)
     prefix = d.list_prefix(info.namespace if d.resource.namespaced else "")
-    watcher = Watcher(prefix, match, encode, key, 0)
+    watcher = Watcher(prefix, match, encode, key)
     seconds = float(timeout) if timeout and timeout > 0 else _MIN_TIMEOUT * (1 + random.random())
     session = _Session(call, d, watcher, asked, initial, bookmarks, seconds, form)
     media = form.media if form.media != negotiate.PROTOBUF else negotiate.JSON
     headers = [("content-type", media)]
     if d.deprecation:
         headers += answers.warning_headers([d.deprecation])
-    return Response(200, headers, session.lines())
+    return Response(200, headers, session)
 
 
 def _defaults(info: object) -> tuple[bool, bool]:
@@ -117,24 +117,53 @@ class _Session:
         self.seconds = seconds
         self.form = form
 
-    async def lines(self) -> AsyncIterator[bytes]:
-        """The stream. Whoever iterates must close it, which takes the watcher off the hub."""
-        loop = asyncio.get_running_loop()
-        timers: list[asyncio.TimerHandle] = []
-        try:
-            refused = self._start()
-            if refused is not None:
-                yield refused
-                return
-            timers.append(loop.call_later(self.seconds, self.watcher.close))
-            if self.bookmarks:
-                self._schedule_bookmarks(loop, timers)
-            while (data := await self.watcher.take()) is not None:
-                yield data
-        finally:
-            for timer in timers:
+        self._timers: list[asyncio.TimerHandle] = []
+        self._begun = False
+        self._done = False
+
+    # --- pulled: an async iterator of lines --------------------------------------------------------------------------
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._begun:
+            self._begin()
+        data = await self.watcher.take()
+        if data is None:
+            await self.aclose()
+            raise StopAsyncIteration
+        return data
+
+    async def aclose(self) -> None:
+        """Take the watcher off the hub; idempotent."""
+        self.end()
+
+    # --- pushed: what a connection does instead of iterating -----------------------------------------------------------
+    def attach(self, sink: Callable[[bytes], None], on_close: Callable[[], None]) -> Watcher:
+        """Begin, and hand framed chunks to `sink` from now on; `on_close` tells that no more will come."""
+        self._begin()
+        self.watcher.attach(sink, on_close)
+        return self.watcher
+
+    def end(self) -> None:
+        """Take the watcher off the hub; idempotent."""
+        if not self._done:
+            self._done = True
+            for timer in self._timers:
                 timer.cancel()
             self.api.hub.remove(self.d.prefix, self.watcher)
+
+    def _begin(self) -> None:
+        self._begun = True
+        loop = asyncio.get_running_loop()
+        refused = self._start()
+        if refused is not None:
+            self.watcher.queue.append(refused)
+            self.watcher.close()
+            return
+        self._timers.append(loop.call_later(self.seconds, self.watcher.close))
+        if self.bookmarks:
+            self._schedule_bookmarks(loop, self._timers)
 
     def _start(self) -> bytes | None:
         """Queue what comes first and join the hub; or the ERROR event that ends the watch before it began."""
@@ -197,7 +226,7 @@ class _Session:
 
         def send() -> None:
             if not self.watcher.closed:
-                self.watcher.offer(self._bookmark(self.api.store.storage.revision))
+                self.watcher.send(self._bookmark(self.api.store.storage.revision))
                 plan()
 
         def plan() -> None:

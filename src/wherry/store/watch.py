@@ -29,30 +29,69 @@ def line(kind: str, data: bytes) -> bytes:
     return b'{"type":"' + kind.encode() + b'","object":' + data + b"}\n"
 
 
+def framed(data: bytes) -> bytes:
+    """A line as one chunk of an HTTP/1.1 body: done once per event for all who receive it over HTTP."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
 class Watcher:
-    """One reader. `take()` waits for lines and returns them joined; None when the watch has ended."""
+    """One reader, who pulls (`take`) or is pushed to (`attach`).
 
-    __slots__ = ("_size", "_waiter", "closed", "encode", "form", "last", "match", "prefix", "queue")
+    `take()` waits for lines and returns them joined; None when the watch has ended. A reader that can be written to
+    without waiting, a connection, attaches a sink instead and is handed framed chunks as soon as a batch is through;
+    while it is `held` (its buffer is full) lines queue up here like for anyone else.
+    """
 
-    def __init__(self, prefix: str, match: Match | None, encode: Encode, form: Hashable, last: int):
+    __slots__ = ("_size", "_waiter", "closed", "encode", "form", "held", "match", "on_close", "prefix", "queue", "sink")
+
+    def __init__(self, prefix: str, match: Match | None, encode: Encode, form: Hashable):
         self.prefix = prefix
         self.match = match
         self.encode = encode
         self.form = form  # watchers with equal forms share encoded events
-        self.last = last  # newest revision this watcher has been told of
         self.queue: deque[bytes] = deque()
         self.closed = False
+        self.sink: Callable[[bytes], None] | None = None
+        self.on_close: Callable[[], None] | None = None
+        self.held = False
         self._size = 0
         self._waiter: asyncio.Future[None] | None = None
 
     def offer(self, data: bytes) -> None:
-        """Queue a line; ends the watch when the bound is reached."""
+        """Queue a line (a chunk when a sink is attached); ends the watch when the bound is reached."""
         self.queue.append(data)
         self._size += len(data)
         if len(self.queue) > MAX_QUEUED or self._size > MAX_QUEUED_BYTES:
             self.close()
         elif self._waiter is not None:
             self._wake()
+
+    def send(self, data: bytes) -> None:
+        """Queue one raw line and let it go at once."""
+        self.offer(framed(data) if self.sink is not None else data)
+        self.flush()
+
+    def attach(self, sink: Callable[[bytes], None], on_close: Callable[[], None]) -> None:
+        """From now on push. What is queued goes out first."""
+        waiting = [framed(data) for data in self.queue]
+        self.queue.clear()
+        self._size = 0
+        self.sink, self.on_close = sink, on_close
+        for chunk in waiting:
+            self.offer(chunk)
+        self.flush()
+        if self.closed:
+            on_close()
+
+    def flush(self) -> None:
+        """Hand what is queued to the sink, in one piece."""
+        sink = self.sink
+        if sink is None or self.held or not self.queue:
+            return
+        data = self.queue[0] if len(self.queue) == 1 else b"".join(self.queue)
+        self.queue.clear()
+        self._size = 0
+        sink(data)
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
@@ -61,8 +100,12 @@ class Watcher:
 
     def close(self) -> None:
         """End after what is queued; idempotent."""
+        if self.closed:
+            return
         self.closed = True
         self._wake()
+        if self.on_close is not None:
+            self.on_close()
 
     async def take(self) -> bytes | None:
         while not self.queue:
@@ -90,10 +133,8 @@ class WatchHub:
     def add(self, collection: str, watcher: Watcher, since: int | None) -> None:
         """Start delivering; with `since`, everything after that revision first. Raises Compacted, FutureRevision."""
         if since is not None:
-            for event in self._storage.events_since(since):
-                if event.key.startswith(collection):
-                    _deliver(event, watcher, {})
-        watcher.last = self._storage.revision
+            for event in self._storage.events_since(since, collection):
+                _deliver(event, watcher, {})
         self._watchers.setdefault(collection, []).append(watcher)
 
     def remove(self, collection: str, watcher: Watcher) -> None:
@@ -118,13 +159,19 @@ class WatchHub:
                 watcher.close()
 
     def _on_events(self, events: Sequence[Event]) -> None:
+        touched: dict[str, list[Watcher]] = {}
         for event in events:
-            watchers = self._watchers.get(collection_of(event.key))
+            collection = collection_of(event.key)
+            watchers = self._watchers.get(collection)
             if watchers:
-                encoded: dict[tuple[Hashable, str], bytes] = {}
+                touched[collection] = watchers
+                encoded: dict[tuple[Hashable, str, bool], bytes] = {}
                 for watcher in watchers:
                     if not watcher.closed:
                         _deliver(event, watcher, encoded)
+        for watchers in touched.values():
+            for watcher in tuple(watchers):
+                watcher.flush()
 
 
 def collection_of(key: str) -> str:
@@ -132,7 +179,7 @@ def collection_of(key: str) -> str:
     return key[: key.index("/", key.index("/", key.index("/", 1) + 1) + 1) + 1]
 
 
-def _deliver(event: Event, watcher: Watcher, encoded: dict[tuple[Hashable, str], bytes]) -> None:
+def _deliver(event: Event, watcher: Watcher, encoded: dict[tuple[Hashable, str, bool], bytes]) -> None:
     if not event.key.startswith(watcher.prefix):
         return
     record, previous = event.record, event.previous
@@ -146,10 +193,12 @@ def _deliver(event: Event, watcher: Watcher, encoded: dict[tuple[Hashable, str],
     else:
         return
     assert shown is not None
-    key = (watcher.form, kind)
+    chunked = watcher.sink is not None
+    key = (watcher.form, kind, chunked)
     data = encoded.get(key)
     if data is None:
-        data = encoded[key] = watcher.encode(kind, shown)
+        data = watcher.encode(kind, shown)
+        data = encoded[key] = framed(data) if chunked else data
     watcher.offer(data)
 
 
