@@ -64,6 +64,11 @@ class DaemonSets(TemplateStrategy):
         marks = new["metadata"].setdefault("annotations", {})
         marks[GENERATION] = str(_generation(old) + (1 if changed else 0))
 
+    def prepare_status_update(self, new: Obj, old: Obj) -> None:
+        super().prepare_status_update(new, old)
+        # The annotation stands for a field of the spec, so it stays as it is.
+        new["metadata"].setdefault("annotations", {})[GENERATION] = str(_generation(old))
+
     def validate_create(self, obj: Obj) -> list[FieldError]:
         return self._spec(obj, PodOptions())
 

@@ -109,9 +109,11 @@ class Jobs(WorkloadStrategy):
         return job_warnings(new["spec"], "spec") if self.spec_changed(new, old) else []
 
     def validate_status_update(self, new: Obj, old: Obj) -> list[FieldError]:
+        from wherry.machinery.builtin.common.meta import validate_object_meta_update
         from wherry.machinery.builtin.workloads.job_status import validate_job_status_update
 
-        return validate_job_status_update(new, old)
+        errors = validate_object_meta_update(new["metadata"], old["metadata"], standard_finalizers=True)
+        return errors + validate_job_status_update(new, old)
 
 
 def _immutable_json(spec: Obj, before: Obj, key: str) -> list[FieldError]:

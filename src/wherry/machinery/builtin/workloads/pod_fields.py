@@ -31,6 +31,20 @@ def drop_disabled(spec: Obj, old: Mapping[str, Any] | None = None) -> None:
                 del container["lifecycle"]
 
 
+def drop_disabled_status(status: Obj, old: Mapping[str, Any]) -> None:
+    """The same of a pod's status."""
+    if not old.get("nodeAllocatableResourceClaimStatuses"):
+        status.pop("nodeAllocatableResourceClaimStatuses", None)
+    if not any("volumeStatus" in mount for mount in _status_mounts(old)):
+        for mount in _status_mounts(status):
+            mount.pop("volumeStatus", None)
+
+
+def _status_mounts(status: Mapping[str, Any]) -> list[Obj]:
+    kinds = ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses")
+    return [mount for kind in kinds for entry in status.get(kind) or () for mount in entry.get("volumeMounts") or ()]
+
+
 def _projects(spec: Mapping[str, Any], name: str) -> bool:
     return any(
         source.get(name) is not None

@@ -108,9 +108,9 @@ def _addresses(status: Obj, old: Obj, key: str, kind: str) -> list[FieldError]:
     for index, text in enumerate(found):
         errors += legacy_ip(f"{path}[{index}]", text, known)
     if len(found) > 1:
-        bad = next((text for text in found if not is_v4(text) and not is_v6(text)), None)
+        bad = next((index for index, text in enumerate(found) if not is_v4(text) and not is_v6(text)), None)
         if bad is not None:
-            why = f"failed to check for dual stack with error:invalid IP address: {bad}"
+            why = f"failed to check for dual stack with error:invalid IP[{bad}]: {found[bad]}"
             errors.append(FieldError(path, "InternalError", f"Internal error: {why}"))
         dual = bad is None and any(map(is_v4, found)) and any(map(is_v6, found))
         if not dual or len(found) > 2:

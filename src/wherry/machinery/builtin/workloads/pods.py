@@ -18,7 +18,7 @@ from wherry.machinery.builtin.workloads.annotations import validate_annotation_u
 from wherry.machinery.builtin.workloads.containers import validate_image_padding
 from wherry.machinery.builtin.workloads.options import PodOptions, options_for
 from wherry.machinery.builtin.workloads.pod_defaults import containers_of, default_pod
-from wherry.machinery.builtin.workloads.pod_fields import drop_disabled
+from wherry.machinery.builtin.workloads.pod_fields import drop_disabled, drop_disabled_status
 from wherry.machinery.builtin.workloads.pod_qos import qos_class
 from wherry.machinery.builtin.workloads.pod_scheduling import PREFERRED, REQUIRED
 from wherry.machinery.builtin.workloads.pod_security import (
@@ -114,6 +114,7 @@ class Pods(Strategy):
         status = new.setdefault("status", {})
         if not status.get("qosClass") and (old.get("status") or {}).get("qosClass"):
             status["qosClass"] = old["status"]["qosClass"]
+        drop_disabled_status(status, old.get("status") or {})
         _pod_ips(status)
         keep_observed_generations(status, old.get("status") or {})
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from wherry.errors import FieldError, invalid, required
-from wherry.machinery.builtin.common.labels import validate_labels
 from wherry.machinery.builtin.workloads.base import at_least_zero, counters, immutable, name_warnings, not_above
 from wherry.machinery.builtin.workloads.internal_shapes import selector_document
 from wherry.machinery.builtin.workloads.options import PodOptions
@@ -108,9 +107,7 @@ class ReplicationControllers(TemplateStrategy):
         if template is None:
             return [*errors, required(where)]
         labels = (template.get("metadata") or {}).get("labels") or {}
-        # labels.Set.AsSelector drops a selector it cannot express: then everything matches.
-        sound = not validate_labels(selector, "")
-        if sound and any(labels.get(key) != value for key, value in selector.items()):
+        if any(labels.get(key) != value for key, value in selector.items()):
             errors.append(invalid(where + ".metadata.labels", dict(sorted(labels.items())) or None, NO_MATCH))
         errors += validate_template(template, where, options)
         return errors + only_restarted(template.get("spec") or {}, where + ".spec", "ReplicationController")
