@@ -8,7 +8,7 @@ import orjson
 
 from wherry import errors
 from wherry.machinery.fieldselectors import field_labels, parse_field_selector
-from wherry.machinery.selectors import parse_label_selector
+from wherry.machinery.selectors import Selector, parse_label_selector
 from wherry.server import answers, forms, negotiate, options
 from wherry.server.handler import Call
 from wherry.server.http import Response
@@ -57,7 +57,7 @@ def object_answer(call: Call, record: Record, form: negotiate.Form, status: int 
     """A stored object in the negotiated form."""
     d = call.definition
     assert d is not None
-    warnings = [d.deprecation] if d.deprecation else ()
+    warnings = call.warnings
     if not form.transform:
         return answers.encoded(d.view(record), form, status, warnings)
     forms.check(d, form, is_list=False)
@@ -79,7 +79,7 @@ def matcher(d: Definition, info: RequestInfo) -> tuple[Callable[[Record], bool] 
     if text := info.first("labelSelector"):
         labels = parse_label_selector(text)
         if not labels.empty:
-            checks.append(lambda record: labels.matches(labels_of(record)))
+            checks.append(_label_check(labels))
     if text := info.first("fieldSelector"):
         selector = parse_field_selector(text)
         if not selector.empty:
@@ -93,6 +93,27 @@ def matcher(d: Definition, info: RequestInfo) -> tuple[Callable[[Record], bool] 
     if len(checks) == 1:
         return checks[0], name
     return (lambda record: all(check(record) for check in checks)), name
+
+
+def _label_check(labels: Selector) -> Callable[[Record], bool]:
+    """A pair that must be there is looked for in the stored bytes first, so that most objects need no parsing.
+
+    The first `"labels":{` is that of the metadata if it has any, and neither keys nor values can hold a brace."""
+    matches = labels.matches
+    start = b'"labels":{'
+    for requirement in labels.requirements:
+        if requirement.operator in ("=", "==", "in") and len(requirement.values) == 1:
+            pair = orjson.dumps({requirement.key: requirement.values[0]})[1:-1]
+
+            def check(record: Record) -> bool:
+                value = record.value
+                at = value.find(start)
+                if at < 0 or value.find(pair, at, value.find(b"}", at)) < 0:
+                    return False
+                return matches(labels_of(record))
+
+            return check
+    return lambda record: matches(labels_of(record))
 
 
 def _field_check(d: Definition, selector: object) -> Callable[[Record], bool]:
@@ -149,7 +170,7 @@ async def list_(call: Call) -> Response:
         pieces = forms.table(d, result.records, meta, form, include, api.store.clock())
     else:
         pieces = forms.partial_list(d, result.records, meta, form)
-    warnings = [d.deprecation] if d.deprecation else ()
+    warnings = call.warnings
     if form.media == negotiate.JSON and not form.pretty:
         headers = [*answers.JSON_HEADERS, *answers.warning_headers(warnings)] if warnings else answers.JSON_HEADERS
         return Response(200, headers, pieces)

@@ -97,7 +97,7 @@ class Definition:
             cache = record.cache = {}
         found: bytes | None = cache.get(self)
         if found is None:
-            found = cache[self] = self._render(record)
+            found = cache[self] = b"%b" % self._render(record)  # of exact size: orjson hands out larger buffers
         return found
 
     def _render(self, record: Record) -> bytes:
