@@ -22,7 +22,7 @@ ROOTS += ("resource.ResourceClaimTemplateSpec", "resource.AllocationResult", "re
 def main(kubernetes: Path, api: Path) -> None:
     shapes.ROOTS = ROOTS
     shapes.GROUPS = (("core", "core/v1"), ("resource", "resource/v1"))
-    shapes.FOREIGN |= {"runtime.RawExtension": '"raw"', "metav1.Condition": "null", "metav1.MicroTime": "null"}
+    shapes.FOREIGN |= {"runtime.RawExtension": "*", "metav1.Condition": "null", "metav1.MicroTime": "null"}
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         shapes.main(kubernetes, api)

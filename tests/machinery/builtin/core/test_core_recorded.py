@@ -59,7 +59,7 @@ SERVER_OWNED = ("managedFields", "uid", "resourceVersion", "creationTimestamp", 
 class Pool:
     """Addresses and ports without end."""
 
-    families = ("IPv4",)
+    families: tuple[str, ...] = ("IPv4",)
 
     def __init__(self) -> None:
         self.ips, self.ports = 0, 30000
@@ -192,8 +192,8 @@ class Walk:
         except Invalid as error:
             return self.refusal(error, answer)
         if errors:
-            told = ("", "") if group == REVIEWS else (resource.kind, obj["metadata"].get("name", ""))
-            return self.refusal(Invalid.of("" if name == "events" else group, *told, errors), answer)
+            told, given = ("", "") if group == REVIEWS else (resource.kind, obj["metadata"].get("name", ""))
+            return self.refusal(Invalid.of("" if name == "events" else group, told, given, errors), answer)
         rules.canonicalize(obj)
         back = converter(group, name, str(builtins.storage_group_version(group, name)), resource.api_version)
         return self.same(back(obj), warnings, resource, answer)

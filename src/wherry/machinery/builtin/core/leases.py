@@ -28,6 +28,8 @@ def parse_version(text: str) -> Version | None:
     if match is None:
         return None
     parts = match[4].split(".") if match[4] else []
+    if any(len(part) > 20 or int(part) >= 1 << 64 for part in (*match.group(1, 2, 3), *parts) if part.isdigit()):
+        return None
     pre = tuple((0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts)
     return int(match[1]), int(match[2]), int(match[3]), 0 if pre else 1, pre
 

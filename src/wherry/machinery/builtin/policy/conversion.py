@@ -31,7 +31,7 @@ _BASIC = [
 
 def _split(request: Obj) -> Obj:
     """A v1beta1 request: what it asks for exactly moves into `exactly`."""
-    exactly = {key: request[key] for key in _EXACT if request.get(key) not in (None, "", 0)}
+    exactly = {key: request[key] for key in _EXACT if request.get(key) or request.get(key) is False}
     rest = {key: value for key, value in request.items() if key not in _EXACT}
     if not exactly:
         return rest

@@ -155,7 +155,8 @@ def parse_cidr(text: str) -> Block | None:
     if address is None:
         return None
     bits = 128 if wide else 32
-    prefix = int(tail)
+    digits = tail.lstrip("0") or "0"
+    prefix = int(digits) if len(digits) <= 3 else bits + 1
     if prefix > bits:
         return None
     masked = int(address) >> (bits - prefix) << (bits - prefix)

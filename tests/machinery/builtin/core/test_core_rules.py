@@ -1,0 +1,111 @@
+"""Rules of single core kinds that the recorded answers leave open."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wherry.machinery.builtin import strategy
+from wherry.machinery.builtin.core.conversion import CONVERSIONS
+from wherry.machinery.builtin.core.leases import parse_version
+from wherry.machinery.builtin.core.shared import gojson
+
+Obj = dict[str, Any]
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+)
+
+
+@given(st.dictionaries(st.text(), JSON, max_size=3))
+def test_json_objects_have_no_problem(value: Obj) -> None:
+    assert gojson.object_problem(json.dumps(value).encode()) == ""
+
+
+@given(st.text(alphabet='{}[]",:0123tfn e\\', max_size=16))
+def test_faults_agree_with_the_standard_library(text: str) -> None:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        assert gojson.object_problem(text.encode())
+    else:
+        assert (gojson.object_problem(text.encode()) == "") == (value is None or isinstance(value, dict))
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        (b"", "unexpected end of JSON input"),
+        (b"[]", "json: cannot unmarshal array into Go value of type map[string]interface {}"),
+        (b"{a}", "invalid character 'a' looking for beginning of object key string"),
+        (b"{} x", "invalid character 'x' after top-level value"),
+    ],
+)
+def test_words_of_faults(raw: bytes, text: str) -> None:
+    assert gojson.object_problem(raw) == text
+
+
+def test_versions_are_ordered_as_semver_says() -> None:
+    texts = ["1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-beta.2", "1.0.0-beta.11", "1.0.0", "1.10.0"]
+    versions = [parse_version(text) for text in texts]
+    assert all(versions)
+    assert versions == sorted(versions, key=lambda version: version or ())
+    assert parse_version("1.0") is None
+    assert parse_version("9" * 5000 + ".0.0") is None
+
+
+def test_secret_moves_string_data() -> None:
+    obj: Obj = {"metadata": {"name": "s"}, "data": {"a": "b2xk"}, "stringData": {"a": "new", "b": "two"}}
+    strategy("", "secrets").default(obj)
+    assert obj["data"] == {"a": "bmV3", "b": "dHdv"}
+    assert obj["type"] == "Opaque"
+
+
+def test_limit_range_defaults_follow_from_max() -> None:
+    obj: Obj = {"metadata": {"name": "l"}, "spec": {"limits": [{"type": "Container", "max": {"cpu": "2"}}]}}
+    rules = strategy("", "limitranges")
+    rules.default(obj)
+    (limit,) = obj["spec"]["limits"]
+    assert limit["default"] == limit["defaultRequest"] == {"cpu": "2"}
+    assert rules.validate_create(obj) == []
+
+
+def test_namespace_lives_until_it_is_finalized() -> None:
+    obj: Obj = {"metadata": {"name": "n"}}
+    rules = strategy("", "namespaces")
+    rules.default(obj)
+    rules.prepare_create(obj)
+    assert obj["spec"]["finalizers"] == ["kubernetes"]
+    assert obj["metadata"]["labels"]["kubernetes.io/metadata.name"] == "n"
+    assert obj["status"] == {"phase": "Active"}
+
+
+def test_events_go_there_and_back() -> None:
+    there, back = (
+        CONVERSIONS["", "events"]["v1", "events.k8s.io/v1"],
+        CONVERSIONS["", "events"]["events.k8s.io/v1", "v1"],
+    )
+    event: Obj = {
+        "kind": "Event",
+        "apiVersion": "v1",
+        "metadata": {"name": "e"},
+        "involvedObject": {"kind": "Pod", "name": "p"},
+        "message": "m",
+        "reason": "r",
+        "source": {"component": "c"},
+        "count": 3,
+        "type": "Normal",
+        "reportingComponent": "",
+        "reportingInstance": "",
+        "firstTimestamp": None,
+        "lastTimestamp": None,
+        "eventTime": None,
+    }
+    middle = there(event)
+    assert middle["regarding"] == {"kind": "Pod", "name": "p"}
+    assert middle["note"] == "m"
+    assert back(middle) == event
