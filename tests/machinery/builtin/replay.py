@@ -270,9 +270,7 @@ class Replay:
             rules.prepare_update(new, old)
         if rules.has_generation and target.subresource != "status" and rules.spec_changed(new, old):
             n["generation"] = o.get("generation", 0) + 1
-        found = validate_any_update(
-            n, o, True, standard_finalizers=rules.standard_finalizers, again=rules.meta_again
-        )
+        found = validate_any_update(n, o, True, standard_finalizers=rules.standard_finalizers, again=rules.meta_again)
         found += getattr(rules, validate)(new, old) if target.subresource else rules.validate_update(new, old)
         if found:
             raise Invalid.of(res.group, res.kind, n.get("name", ""), found)

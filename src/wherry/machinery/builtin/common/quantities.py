@@ -37,17 +37,16 @@ def family(text: str) -> str:
 
 
 def text_of(value: Fraction, form: str = "DecimalSI") -> str:
-    """Canonical text (Quantity.CanonicalizeBytes): integers below 1024 are decimal, larger ones keep their family."""
+    """Canonical text (Quantity.CanonicalizeBytes): fractions and what is below 1024 are never written as binary."""
     if value == 0:
         return "0"
-    if form == "BinarySI" and abs(value) >= 1024:
-        whole, power = -(-value.numerator // value.denominator), 0
+    if form == "BinarySI" and abs(value) >= 1024 and value.denominator == 1:
+        whole, power = value.numerator, 0
         while whole % 1024 == 0 and power < 6:
             whole, power = whole // 1024, power + 1
         return f"{whole}{_BINARY_BY_POWER.get(power, '')}"
     power = -9
-    scaled = value * 10**9
-    whole = -(-scaled.numerator // scaled.denominator)  # nothing finer than nano: round up
+    whole = _outward(value * 10**9)  # nothing finer than nano
     top = 18 if form != "DecimalExponent" else 1 << 20
     while whole % 1000 == 0 and power < top:
         whole, power = whole // 1000, power + 3
@@ -60,19 +59,22 @@ def round_to_milli(text: str) -> str:
     """Quantities in resource lists have no parts below a thousandth: rounded up (SetDefaults_ResourceList)."""
     if text[-1:] not in ("n", "u") and not ("e-" in text or "E-" in text):
         return text
-    milli = parse(text) * 1000
-    return text_of(Fraction(-(-milli.numerator // milli.denominator), 1000), family(text))
+    return text_of(Fraction(milli_value(text), 1000), family(text))
 
 
 def whole_value(text: str) -> int:
-    """Quantity.Value: rounded up to an integer, clamped to int64."""
-    value = parse(text)
-    return max(-(1 << 63), min((1 << 63) - 1, -(-value.numerator // value.denominator)))
+    """Quantity.Value: rounded away from zero to an integer, clamped to int64."""
+    return max(-(1 << 63), min((1 << 63) - 1, _outward(parse(text))))
 
 
 def milli_value(text: str) -> int:
-    value = parse(text) * 1000
-    return -(-value.numerator // value.denominator)
+    return _outward(parse(text) * 1000)
+
+
+def _outward(value: Fraction) -> int:
+    """The next integer away from zero, which is how quantities round."""
+    whole = -(-abs(value.numerator) // value.denominator)
+    return whole if value > 0 else -whole
 
 
 def add_lists(total: dict[str, str], more: Mapping[str, str]) -> None:
