@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from wherry import errors
@@ -16,7 +16,7 @@ from wherry.access.chain import Chain, Credentials
 from wherry.access.user import Attributes, User
 from wherry.server import answers, negotiate
 from wherry.server.http import Request, Response
-from wherry.server.requestinfo import BadPath, RequestInfo, parse
+from wherry.server.requestinfo import ROOT, BadPath, RequestInfo, parse
 from wherry.store.definition import Definition
 from wherry.store.registry import Registry
 from wherry.store.store import Store
@@ -42,6 +42,7 @@ class Api:
     documents: Documents
     admission: Admission
     recorder: Recorder
+    workspaces: frozenset[str] = frozenset((ROOT,))  # those that exist; one until there is a tree of them
 
 
 @dataclass(slots=True)
@@ -53,6 +54,7 @@ class Call:
     info: RequestInfo
     user: User
     definition: Definition | None = None
+    warnings: list[str] = field(default_factory=list)  # go out with the answer, a refusal included
 
     @property
     def namespace(self) -> str:
@@ -80,16 +82,20 @@ class ApiHandler:
         except BadPath as bad:
             shown = f'Internal Server Error: "{request.path}": failed to create RequestInfo: {bad}\n'
             return answers.text(500, shown)
+        warnings: list[str] = []
         try:
             user = self._who(request)
+            if info.workspace not in self.api.workspaces:
+                raise errors.NotFound.path()
             self._may(user, info)
+            call = Call(self.api, request, info, user, warnings=warnings)
             if info.is_resource:
                 from wherry.server.resources import serve
 
-                return await serve(Call(self.api, request, info, user))
-            return await self._other(Call(self.api, request, info, user))
+                return await serve(call)
+            return await self._other(call)
         except errors.StatusError as error:
-            return answers.refusal(error, _status_form(request))
+            return answers.refusal(error, _status_form(request), warnings)
 
     def _who(self, request: Request) -> User:
         if isinstance(request.user, User):

@@ -8,9 +8,11 @@ from typing import Any
 
 from wherry import errors
 from wherry.machinery import builtins
+from wherry.machinery.bodies import strict_text
 from wherry.machinery.kinds import Obj
 from wherry.machinery.patch import json_patch, merge_patch, refusals, strategic
 from wherry.server.handler import Call
+from wherry.store import names
 from wherry.store.context import Outcome, WriteContext
 from wherry.store.definition import Definition
 from wherry.store.update import commit
@@ -49,42 +51,53 @@ async def run(call: Call, kind: str, ctx: WriteContext) -> Outcome:
 
         return await run_apply(call, ctx)
     transform = transformer(d, kind, call.request.body, ctx)
-    return await commit(call.api.store, d, call.namespace, info.name, transform, ctx, info.subresource)
+    namespace, name = call.namespace, info.name
+
+    def change(live: Obj) -> Obj:
+        patched = transform(live)
+        names.match_namespace(d.resource, patched["metadata"], namespace)
+        names.match_name(patched["metadata"], name)
+        return patched
+
+    return await commit(call.api.store, d, namespace, name, change, ctx, info.subresource)
 
 
 def transformer(d: Definition, kind: str, body: bytes, ctx: WriteContext) -> Callable[[Obj], Obj]:
-    """live object -> patched object, both in the definition's version."""
-    strict = ctx.field_validation == "Strict"
-    patch: Any
-    if kind == JSON_PATCH:
-        patch, doubled = json_patch.decode(body, strict or ctx.field_validation == "Warn")
-    elif kind == MERGE:
-        patch, doubled = merge_patch.decode(body, strict or ctx.field_validation == "Warn")
-    else:
-        patch, doubled = strategic.decode(body, strict or ctx.field_validation == "Warn")
+    """live object -> patched object, both in the definition's version.
+
+    The body is not looked at before there is an object: a patch of nothing is NotFound, whatever it says."""
+    strict = ctx.field_validation != "Ignore"
+    warned = False
+
+    def checked(patched: Any, printed: str, doubled: list[str]) -> Obj:
+        """The patched JSON as a canonical object, with what strict decoding says of it. Warns once, however often a
+        lost race makes it start again. `printed` is what a refusal shows: the patched document, or what a strategic
+        merge left of its patch."""
+        nonlocal warned
+        try:
+            if kind == STRATEGIC:
+                obj, unknown = d.canonical(patched, ctx.field_validation)
+            else:
+                obj, unknown = d.patched(patched)
+        except errors.BadRequest as bad:
+            raise refusals.invalid_patch(printed, bad.message) from None
+        found = [*doubled, *unknown]
+        if found and ctx.field_validation == "Strict":
+            raise refusals.invalid_patch(printed, strict_text(found))
+        if found and strict and not warned:
+            ctx.warnings.extend(found)
+            warned = True
+        return obj
 
     def apply(live: Obj) -> Obj:
-        if kind == JSON_PATCH:
-            patched = json_patch.apply(live, patch)
-        elif kind == MERGE:
-            patched = merge_patch.apply(live, patch)
-        else:
-            patched = strategic.apply(live, patch, builtins.schema(d.schema), builtins.schema)
-        return _checked(d, kind, patched, patch, doubled, ctx)
+        patch: Any
+        if kind == STRATEGIC:
+            patch, doubled = strategic.decode(body, strict)
+            patched, rest = strategic.merge(live, patch, builtins.schema(d.schema), builtins.schema)
+            return checked(patched, refusals.go_format(rest), doubled)
+        module = json_patch if kind == JSON_PATCH else merge_patch
+        patch, doubled = module.decode(body, strict)
+        patched = module.apply(live, patch)
+        return checked(patched, refusals.go_json(patched), doubled)
 
     return apply
-
-
-def _checked(d: Definition, kind: str, patched: Any, patch: Any, doubled: list[str], ctx: WriteContext) -> Obj:
-    """The patched JSON as a canonical object, with what strict decoding says of it."""
-    printed = refusals.go_json(patched) if kind != STRATEGIC else refusals.go_format(patch)
-    try:
-        obj, unknown = d.canonical(patched, ctx.field_validation)
-    except errors.BadRequest as bad:
-        raise refusals.invalid_patch(printed, bad.message) from None
-    found = [*doubled, *unknown]
-    if found and ctx.field_validation == "Strict":
-        raise refusals.invalid_patch(printed, "strict decoding error: " + ", ".join(found))
-    if ctx.field_validation == "Warn":
-        ctx.warnings.extend(found)
-    return obj

@@ -8,7 +8,7 @@ import orjson
 
 from wherry import errors
 from wherry.machinery.fieldselectors import field_labels, parse_field_selector
-from wherry.machinery.selectors import Selector, parse_label_selector
+from wherry.machinery.selectors import parse_label_selector
 from wherry.server import answers, forms, negotiate, options
 from wherry.server.handler import Call
 from wherry.server.http import Response
@@ -79,7 +79,7 @@ def matcher(d: Definition, info: RequestInfo) -> tuple[Callable[[Record], bool] 
     if text := info.first("labelSelector"):
         labels = parse_label_selector(text)
         if not labels.empty:
-            checks.append(_label_check(labels))
+            checks.append(lambda record: labels.matches(labels_of(record)))
     if text := info.first("fieldSelector"):
         selector = parse_field_selector(text)
         if not selector.empty:
@@ -95,25 +95,13 @@ def matcher(d: Definition, info: RequestInfo) -> tuple[Callable[[Record], bool] 
     return (lambda record: all(check(record) for check in checks)), name
 
 
-def _label_check(labels: Selector) -> Callable[[Record], bool]:
-    """A pair that must be there is looked for in the stored bytes first, so that most objects need no parsing.
-
-    The first `"labels":{` is that of the metadata if it has any, and neither keys nor values can hold a brace."""
-    matches = labels.matches
-    start = b'"labels":{'
-    for requirement in labels.requirements:
-        if requirement.operator in ("=", "==", "in") and len(requirement.values) == 1:
-            pair = orjson.dumps({requirement.key: requirement.values[0]})[1:-1]
-
-            def check(record: Record) -> bool:
-                value = record.value
-                at = value.find(start)
-                if at < 0 or value.find(pair, at, value.find(b"}", at)) < 0:
-                    return False
-                return matches(labels_of(record))
-
-            return check
-    return lambda record: matches(labels_of(record))
+def required_pair(info: RequestInfo) -> tuple[str, str] | None:
+    """A label pair that every object of the answer carries, if the selector requires one."""
+    if text := info.first("labelSelector"):
+        for requirement in parse_label_selector(text).requirements:
+            if requirement.operator in ("=", "==", "in") and len(requirement.values) == 1:
+                return requirement.key, requirement.values[0]
+    return None
 
 
 def _field_check(d: Definition, selector: object) -> Callable[[Record], bool]:
@@ -153,6 +141,7 @@ async def list_(call: Call) -> Response:
         limit = options.integer(info, "limit")
         options.integer(info, "timeoutSeconds")
         query.match, query.name = matcher(d, info)
+        query.pair = required_pair(info)
         options.list_options(info, watch=False)
         query.limit = limit if limit is not None and limit > 0 else 0
         query.token = info.first("continue")

@@ -58,6 +58,8 @@ async def serve(call: Call) -> Response:
         raise method_not_allowed()
     if not _served(info, res):
         raise method_not_allowed()
+    if d.deprecation:
+        call.warnings.append(d.deprecation)
     return await _BY_VERB[info.verb](call)
 
 

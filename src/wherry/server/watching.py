@@ -46,8 +46,7 @@ def stream(call: Call, form: negotiate.Form) -> Response:
     session = _Session(call, d, watcher, asked, initial, bookmarks, seconds, form)
     media = form.media if form.media != negotiate.PROTOBUF else negotiate.JSON
     headers = [("content-type", media)]
-    if d.deprecation:
-        headers += answers.warning_headers([d.deprecation])
+    headers += answers.warning_headers(call.warnings)
     return Response(200, headers, session)
 
 

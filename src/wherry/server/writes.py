@@ -45,10 +45,8 @@ def context(call: Call, kind: str, *, apply: bool = False) -> WriteContext:
         dry_run=dry_run,
         field_validation=validation or "Warn",
         force=bool(force),
+        warnings=call.warnings,
     )
-    d = call.definition
-    if d is not None and d.deprecation:
-        ctx.warnings.append(d.deprecation)
     _admit(call, ctx)
     return ctx
 
@@ -122,7 +120,7 @@ def delete_options(call: Call) -> tuple[DeleteOptions, WriteContext]:
     """DeleteOptions from the body, or from the query where there is no body. Raises BadRequest, Invalid."""
     options.check_timeout(call.info)
     raw = _delete_body(call) if call.request.body else _delete_query(call)
-    ctx = WriteContext(dry_run=bool(raw.get("dryRun")), options=raw)
+    ctx = WriteContext(dry_run=bool(raw.get("dryRun")), options=raw, warnings=call.warnings)
     found: list[errors.FieldError] = []
     policy, orphan = raw.get("propagationPolicy"), raw.get("orphanDependents")
     if policy is not None and orphan is not None:
@@ -143,8 +141,6 @@ def delete_options(call: Call) -> tuple[DeleteOptions, WriteContext]:
         orphan_dependents=orphan,
     )
     _admit(call, ctx)
-    if call.definition is not None and call.definition.deprecation:
-        ctx.warnings.append(call.definition.deprecation)
     return chosen, ctx
 
 

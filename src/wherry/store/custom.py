@@ -8,7 +8,7 @@ from typing import Any
 from wherry import errors
 from wherry.machinery import builtins
 from wherry.machinery.crd.versions import CustomVersion, compile_versions
-from wherry.machinery.kinds import Obj
+from wherry.machinery.kinds import Obj, Resource
 from wherry.store.definition import Definition
 
 
@@ -36,12 +36,20 @@ def _definition(workspace: str, crd: Obj, version: CustomVersion) -> Definition:
     def canonical(raw: Any, validation: str) -> tuple[Obj, list[str]]:
         if not isinstance(raw, dict):
             raise errors.BadRequest("object expected")
+        _check_type(raw, res)
         obj: Obj = {"kind": res.kind, "apiVersion": res.api_version, "metadata": raw.get("metadata") or {}}
         for key, value in raw.items():
             if key not in obj:
                 obj[key] = value
         unknown = version.decode(obj)
         return obj, [f'unknown field "{path}"' for path in unknown]
+
+    def patched(raw: Any) -> tuple[Obj, list[str]]:
+        if not isinstance(raw, dict) or not raw.get("kind"):
+            from wherry.machinery.patch.refusals import go_json
+
+            raise errors.BadRequest(f"Object 'Kind' is missing in '{go_json(raw)}'")
+        return canonical(raw, "")
 
     def decode(body: bytes, media_type: str, validation: str) -> tuple[Obj, list[str]]:
         from wherry.machinery.bodies import decode_custom, strict_text, strict_warnings
@@ -61,6 +69,7 @@ def _definition(workspace: str, crd: Obj, version: CustomVersion) -> Definition:
         storage_api_version=storage,
         decode=decode,
         canonical=canonical,
+        patched=patched,
         node=type_node,
         reset=partial(of_custom, has_status),
         to_storage=lambda obj: {**obj, "apiVersion": storage},
@@ -74,3 +83,18 @@ def _definition(workspace: str, crd: Obj, version: CustomVersion) -> Definition:
     )
     d.version = version
     return d
+
+
+def _check_type(raw: Obj, res: Resource) -> None:
+    """Upstream's codec lets another kind or version pass and leaves it to validation, which names what it was given."""
+    kind, api_version = raw.get("kind", ""), raw.get("apiVersion", "")
+    if kind == res.kind and api_version == res.api_version:
+        return
+    found = []
+    if kind != res.kind:
+        found.append(errors.invalid("kind", kind, f"must be {res.kind}"))
+    if api_version != res.api_version:
+        found.append(errors.invalid("apiVersion", api_version, f"must be {res.api_version}"))
+    meta = raw.get("metadata")
+    name = meta.get("name", "") if isinstance(meta, dict) else ""
+    raise errors.Invalid.of(str(api_version).rpartition("/")[0], str(kind), str(name), found)

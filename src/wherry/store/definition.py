@@ -20,6 +20,7 @@ from wherry.store import keys
 
 Decode = Callable[[bytes, str, str], tuple[Obj, list[str]]]
 Canonical = Callable[[Any, str], tuple[Obj, list[str]]]
+Patched = Callable[[Any], tuple[Obj, list[str]]]
 Convert = Callable[[Obj], Obj]
 
 
@@ -32,7 +33,8 @@ class Definition:
     """One resource at one version in one workspace.
 
     `decode(body, media type, field validation)` gives a canonical, defaulted object of this version and warnings;
-    `canonical(raw)` does the same for JSON that a patch made. `node()` is the schema that managed fields walk, `reset`
+    `canonical(raw)` does the same for the JSON of an object of this kind, whatever it calls itself, and `patched(raw)`
+    for the result of a JSON or merge patch, which may say that it is something else now. `node()` is the schema that managed fields walk, `reset`
     the field sets that a (sub)resource may not own. `custom` objects keep kind and apiVersion in lists.
     """
 
@@ -42,6 +44,7 @@ class Definition:
     storage_api_version: str
     decode: Decode
     canonical: Canonical
+    patched: Patched
     node: Callable[[], Any]
     reset: Callable[[str], Any]
     to_storage: Convert = _same

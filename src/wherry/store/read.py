@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import orjson
 
 from wherry import errors
-from wherry.storage.api import Compacted, FutureRevision, Record
+from wherry.storage.api import Compacted, FutureRevision, Page, Record
 from wherry.store.definition import Definition
 from wherry.store.store import Store
 
@@ -30,6 +30,7 @@ class ListQuery:
     token: str = ""
     revision: str = ""
     revision_match: str = ""
+    pair: tuple[str, str] | None = None  # a label that every match carries
     name: str = ""  # set when a field selector names exactly one object
 
 
@@ -83,7 +84,7 @@ def list_objects(store: Store, d: Definition, query: ListQuery) -> ListResult:
     if query.name and not query.token:
         return _one(store, d, query, at)
     try:
-        return _page(store, prefix, after, at, query)
+        return _page(store, d.prefix, prefix, after, at, query)
     except Compacted:
         raise _expired(query) from None
     except FutureRevision as future:
@@ -115,15 +116,21 @@ def _one(store: Store, d: Definition, query: ListQuery, at: int) -> ListResult:
     return ListResult(found, store.storage.revision)
 
 
-def _page(store: Store, prefix: str, after: str, at: int, query: ListQuery) -> ListResult:
+def _page(store: Store, collection: str, prefix: str, after: str, at: int, query: ListQuery) -> ListResult:
     if query.match is None:
         page = store.storage.range(prefix, after=after, limit=query.limit, revision=at)
         token = ""
         if page.remaining and page.records:
             token = _encode_token(page.revision, prefix, page.records[-1].key)
         return ListResult(page.records, page.revision, token, page.remaining)
-    page = store.storage.range(prefix, after=after, revision=at)
     match = query.match
+    page: Page | None = None
+    if query.pair is not None and at in (0, store.storage.revision):
+        chosen = store.labels.select(collection, prefix, query.pair, after)
+        if chosen is not None:
+            page = Page(chosen, store.storage.revision, 0)
+    if page is None:
+        page = store.storage.range(prefix, after=after, revision=at)
     if not query.limit:
         return ListResult([r for r in page.records if match(r)], page.revision)
     found: list[Record] = []

@@ -140,13 +140,20 @@ def _definition(workspace: str, res: Resource, storage: str, storage_group: str,
         return default(found.obj), found.warnings
 
     def canonical(raw: Any, validation: str) -> tuple[Obj, list[str]]:
+        from wherry.machinery.bodies import named
         from wherry.machinery.typed import DecodeError, decoder
 
         try:
-            found = decoder(res.group, res.version, res.kind).decode(raw)
+            found = decoder(res.group, res.version, res.kind).convert(raw)
         except DecodeError as error:
             raise BadRequest(str(error)) from None
-        return default(found.obj), found.unknown
+        return default(named(found.obj, res)), found.unknown
+
+    def patched(raw: Any) -> tuple[Obj, list[str]]:
+        from wherry.machinery.bodies import decode_patched
+
+        obj, unknown = decode_patched(raw, res)
+        return default(obj), unknown
 
     return Definition(
         resource=res,
@@ -156,6 +163,7 @@ def _definition(workspace: str, res: Resource, storage: str, storage_group: str,
         storage_group=storage_group,
         decode=decode,
         canonical=canonical,
+        patched=patched,
         node=partial(_node, schema_name),
         reset=partial(of_builtin, res.group, res.name),
         to_storage=to_storage,

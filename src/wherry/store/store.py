@@ -11,6 +11,7 @@ import orjson
 from wherry.errors import StatusError
 from wherry.machinery.kinds import Obj
 from wherry.storage.api import Encoder, Storage
+from wherry.store.labelindex import LabelIndex
 from wherry.store.metadata import order_metadata
 
 
@@ -20,6 +21,7 @@ class Store:
     def __init__(self, storage: Storage, clock: Callable[[], float]):
         self.storage = storage
         self.clock = clock
+        self.labels = LabelIndex(storage)
         self._second = -1
         self._stamp = ""
 
