@@ -12,8 +12,10 @@ from wherry.machinery import builtins
 from wherry.machinery.kinds import Obj
 from wherry.store.context import WriteContext
 from wherry.store.create import create
+from wherry.store.definition import Definition
 from wherry.store.registry import Registry
 from wherry.store.store import Store
+from wherry.store.update import commit
 
 MANAGER = "kube-apiserver"
 _MARK = "kube-system"  # the namespace whose presence says that the seeds have been sown
@@ -32,7 +34,7 @@ async def ensure_defaults(store: Store, registry: Registry, workspace: str = "ro
     )
 
 
-RANGES = ("10.96.0.0/12", "fd00:10:96::/112")  # of cluster addresses, the primary family first
+RANGES = ("10.96.0.0/12",)  # of cluster addresses, as access/plugins/services.py hands them out
 
 
 async def _sow(store: Store, registry: Registry, workspace: str, group: str, resource: str, obj: Obj) -> None:
@@ -43,5 +45,16 @@ async def _sow(store: Store, registry: Registry, workspace: str, group: str, res
     namespace = made["metadata"].get("namespace", "")
     try:
         await create(store, d, namespace, made, WriteContext(manager=MANAGER))
+        if resource == "servicecidrs":
+            await _ready(store, d, made["metadata"]["name"])
     except errors.AlreadyExists:
         return
+
+
+async def _ready(store: Store, d: Definition, name: str) -> None:
+    from wherry.machinery.builtin.policy.bootstrap import service_cidr_status
+
+    def transform(live: Obj) -> Obj:
+        return {**live, "status": service_cidr_status(store.now())}
+
+    await commit(store, d, "", name, transform, WriteContext(manager=MANAGER), "status")

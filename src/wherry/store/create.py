@@ -57,11 +57,13 @@ def _before_create(d: Definition, obj: Obj, namespace: str, now: str, ctx: Write
     fill_system_fields(obj, res, namespace, now)
     if strategy.has_generation:
         obj["metadata"]["generation"] = 1
+    if strategy.names_itself and not obj["metadata"].get("name"):
+        obj["metadata"]["name"] = obj["metadata"]["uid"]
     strategy.prepare_create(obj)
     strategy.stamp_create(obj, now, ctx.user)
     found = _invalid(d, obj)
     if found:
-        raise errors.Invalid.of(res.group, res.kind, obj["metadata"].get("name", ""), found)
+        raise errors.Invalid.of(d.error_group, res.kind, obj["metadata"].get("name", ""), found)
     ctx.warnings.extend(strategy.warnings_create(obj))
     strategy.canonicalize(obj)
 

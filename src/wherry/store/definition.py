@@ -74,6 +74,11 @@ class Definition:
         self.storage_head = _head(res.kind, self.storage_api_version)
         self.same_version = res.api_version == self.storage_api_version
 
+    @property
+    def error_group(self) -> str:
+        """The group that validation errors name: that of the stored kind (events.k8s.io speaks of Event)."""
+        return self.resource.group if self.storage_group is None else self.storage_group
+
     # --- keys --------------------------------------------------------------------------------------------------------
     def key(self, namespace: str, name: str) -> str:
         return f"{self.prefix}{namespace}/{name}" if self.resource.namespaced else self.prefix + name

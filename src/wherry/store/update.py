@@ -40,13 +40,12 @@ async def update(
     names.match_namespace(res, meta, namespace)
     if store.storage.newest(d.key(namespace, name)) is None:
         return await _put_absent(store, d, namespace, name, obj, ctx, subresource)
-    revision = str(meta.get("resourceVersion", ""))
     uid = meta.get("uid", "")
-    expect = _expected(d, name, revision)
+    expect = _expected(d, name, meta)
     body = orjson.dumps(obj) if expect is None else b""
 
     def replace(_: Obj) -> Obj:
-        return orjson.loads(body) if body else obj  # type: ignore[no-any-return]
+        return orjson.loads(body) if body else obj
 
     return await commit(store, d, namespace, name, replace, ctx, subresource, expect=expect, uid=uid)
 
@@ -64,17 +63,26 @@ async def _put_absent(
     return await create(store, d, namespace, obj, ctx)
 
 
-def _expected(d: Definition, name: str, revision: str) -> int | None:
-    """The revision that a body names; None when it names none and the kind lets that pass."""
-    if revision and not (revision.isdigit() and revision.isascii()):
-        raise internal(f"strconv.ParseUint: parsing {errors.go_quote(revision)}: invalid syntax")
-    number = int(revision or 0)
+def claimed_revision(meta: Obj) -> int:
+    """The revision that an object says it is, 0 for none."""
+    text = str(meta.get("resourceVersion", ""))
+    if text and not (text.isdigit() and text.isascii()):
+        raise internal(f"strconv.ParseUint: parsing {errors.go_quote(text)}: invalid syntax")
+    number = int(text or 0)
+    if number >= 1 << 64:
+        raise internal(f"strconv.ParseUint: parsing {errors.go_quote(text)}: value out of range")
+    return number
+
+
+def _expected(d: Definition, name: str, meta: Obj) -> int | None:
+    """The revision that an object names; None when it names none and the kind lets that pass."""
+    number = claimed_revision(meta)
     if number:
         return number
     if d.strategy.unconditional_update:
         return None
-    res = d.resource
-    raise errors.Invalid.of(res.group, res.kind, name, [must_set_resource_version()])
+    res = d.resource  # upstream has the resource stand in for the kind here
+    raise errors.Invalid.of(res.group, res.name, name, [must_set_resource_version()])
 
 
 def _uid_conflict(d: Definition, namespace: str, name: str, given: str, actual: str) -> errors.Conflict:
@@ -151,10 +159,10 @@ async def _round(
         )
         set_managed(new["metadata"], entries)
     new = d.to_storage(new)
-    wanted = new["metadata"].get("resourceVersion", "")
+    name = record.key.rsplit("/", 1)[-1]
+    if _expected(d, name, new["metadata"]) not in (None, record.revision):
+        raise errors.Conflict.of(res.group, res.name, name)
     new["metadata"]["resourceVersion"] = str(record.revision)
-    if wanted and wanted.isdigit() and int(wanted) not in (0, record.revision):
-        raise errors.Conflict.of(res.group, res.name, record.key.rsplit("/", 1)[-1])
     if ctx.mutate is not None:
         await ctx.mutate("UPDATE", new, old)
     _before_update(d, new, old, subresource, store.now(), ctx)
@@ -196,9 +204,11 @@ def _before_update(d: Definition, new: Obj, old: Obj, subresource: str, now: str
     elif not subresource:  # a binding has been judged by its endpoint
         found = [*found, *strategy.validate_update(new, old)]
     if found:
-        raise errors.Invalid.of(res.group, res.kind, new["metadata"].get("name", ""), found)
+        raise errors.Invalid.of(d.error_group, res.kind, new["metadata"].get("name", ""), found)
     if not subresource:
         ctx.warnings.extend(strategy.warnings_update(new, old))
+    elif subresource == "status":
+        ctx.warnings.extend(strategy.warnings_status_update(new, old))
     strategy.canonicalize(new)
 
 

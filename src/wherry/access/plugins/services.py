@@ -18,7 +18,6 @@ from wherry.storage.api import Event
 from wherry.store.store import Store
 
 IPV4_RANGE = "10.96.0.0/12"
-IPV6_RANGE = "fd00:10:96::/112"
 NODE_PORTS = (30000, 32767)
 _ATTEMPTS = 200  # random tries before the search goes in order
 
@@ -26,10 +25,10 @@ _ATTEMPTS = 200  # random tries before the search goes in order
 class Pool:
     """An `Allocator` of one workspace."""
 
-    families: tuple[str, ...] = ("IPv4", "IPv6")
+    families: tuple[str, ...] = ("IPv4",)
 
     def __init__(self) -> None:
-        self.networks = {"IPv4": ipaddress.ip_network(IPV4_RANGE), "IPv6": ipaddress.ip_network(IPV6_RANGE)}
+        self.networks = {"IPv4": ipaddress.ip_network(IPV4_RANGE)}
         self.ips: set[str] = {str(net[1]) for net in self.networks.values()}  # the API server's own
         self.ports: set[int] = set()
 

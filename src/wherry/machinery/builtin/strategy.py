@@ -25,6 +25,7 @@ class Strategy:
     create_on_update = False  # AllowCreateOnUpdate: PUT to a missing name creates it
     unconditional_update = True  # AllowUnconditionalUpdate: PUT without resourceVersion is allowed
     has_generation = False  # metadata.generation starts at 1 and follows `spec_changed`
+    names_itself = False  # an object without a name gets a random one (LimitRange)
     # name rule: returns texts of what is wrong (k8s.io/apimachinery/pkg/api/validation.ValidateNameFunc); `prefix` is
     # true for a generateName. None means DNS subdomain.
     validate_name: Callable[[str, bool], list[str]] | None = None
@@ -72,6 +73,10 @@ class Strategy:
 
     def warnings_update(self, new: Obj, old: Obj) -> list[str]:
         """Texts for `Warning` headers on update (WarningsOnUpdate)."""
+        return []
+
+    def warnings_status_update(self, new: Obj, old: Obj) -> list[str]:
+        """The same for /status."""
         return []
 
     # --- /status (present when discovery lists the subresource) -----------------------------------------------------

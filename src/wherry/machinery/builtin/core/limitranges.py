@@ -129,6 +129,7 @@ def _item(item: Obj, field: str) -> list[FieldError]:
 
 
 class LimitRangeStrategy(Strategy):
+    names_itself = True
     create_on_update = True
     meta_again = False
 
