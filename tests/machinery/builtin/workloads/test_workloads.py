@@ -35,6 +35,9 @@ def test_schedules_that_can_be_read(text: str) -> None:
         ("5-1 * * * *", "beginning of range (5) beyond end of range (1): 5-1"),
         ("*/0 * * * *", "step of range should be a positive number: */0"),
         ("@never", "unrecognized descriptor: @never"),
+        ("@every 1", 'failed to parse duration @every 1: time: missing unit in duration "1"'),
+        ("@every 1µ", 'failed to parse duration @every 1µ: time: unknown unit "\\xc2\\xb5" in duration "1\\xc2\\xb5"'),
+        ("@every 9999999h", 'failed to parse duration @every 9999999h: time: invalid duration "9999999h"'),
     ],
 )
 def test_schedules_that_cannot(text: str, why: str) -> None:

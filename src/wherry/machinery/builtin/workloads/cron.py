@@ -34,7 +34,9 @@ _FIELDS = (
 )
 _DESCRIPTORS = frozenset(("@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly"))
 _zone_part_re = re.compile(r"[A-Za-z.\-_0-9+]{1,14}")
-_UNITS = ("ns", "us", "µs", "μs", "ms", "s", "m", "h")
+_MINUTE = 60 * 10**9
+_UNITS = {"ns": 1, "us": 10**3, "µs": 10**3, "μs": 10**3, "ms": 10**6, "s": 10**9, "m": _MINUTE, "h": 60 * _MINUTE}
+_LONGEST = 1 << 63  # nanoseconds; of positive durations, one less
 
 
 def check_schedule(text: str) -> None:
@@ -74,7 +76,7 @@ def _descriptor(text: str) -> None:
         duration = text.removeprefix("@every ")
         problem = duration_error(duration)
         if problem:
-            raise ScheduleError(f"failed to parse duration {duration}: {problem}")
+            raise ScheduleError(f"failed to parse duration {text}: {problem}")
         return
     raise ScheduleError(f"unrecognized descriptor: {text}")
 
@@ -126,25 +128,40 @@ def _named(text: str, bounds: _Bounds) -> int:
 
 def duration_error(text: str) -> str:
     """What time.ParseDuration says, "" when it is content."""
-    shown = go_quote(text)
+    shown = _time_quote(text)
+    bad = f"time: invalid duration {shown}"
     rest = text[1:] if text[:1] in ("+", "-") else text
     if rest == "0":
         return ""
     if not rest:
-        return f"time: invalid duration {shown}"
+        return bad
+    total = 0
     while rest:
-        match = re.match(r"[0-9]*\.?[0-9]*", rest)
-        number = match[0] if match else ""
-        if not number.strip("."):
-            return f"time: invalid duration {shown}"
-        rest = rest[len(number) :]
+        match = re.match(r"([0-9]*)(?:\.([0-9]*))?", rest)
+        whole, fraction = match.groups("") if match else ("", "")
+        if (not whole and not fraction) or int(whole or 0) > _LONGEST:
+            return bad
+        rest = rest[match.end() :] if match else ""
         unit = (re.match(r"[^0-9.]*", rest) or [""])[0]
         if not unit:
             return f"time: missing unit in duration {shown}"
         if unit not in _UNITS:
-            return f"time: unknown unit {go_quote(unit)} in duration {shown}"
+            return f"time: unknown unit {_time_quote(unit)} in duration {shown}"
+        size = _UNITS[unit]
+        total += int(whole or 0) * size + int(fraction or 0) * size // 10 ** len(fraction)
+        if total > _LONGEST:
+            return bad
         rest = rest[len(unit) :]
-    return ""
+    return bad if total == _LONGEST and text[0] != "-" else ""
+
+
+def _time_quote(text: str) -> str:
+    """Package time quotes for itself: bytes outside of ASCII one by one."""
+    out = ""
+    for byte in text.encode():
+        char = chr(byte)
+        out += "\\" + char if char in '"\\' else char if 32 <= byte < 128 else f"\\x{byte:02x}"
+    return f'"{out}"'
 
 
 def zone_error(name: str) -> str:
