@@ -299,6 +299,13 @@ def _rules_in(source: Any) -> Obj | None:
 # --- whole objects ---------------------------------------------------------------------------------------------------
 
 
+def _condition(entry: Obj) -> Obj:
+    """As Go writes it: a time that is missing is null."""
+    out = {key: entry.get(key, "") for key in ("type", "status")}
+    out["lastTransitionTime"] = entry.get("lastTransitionTime")
+    return out | {key: entry[key] for key in ("reason", "message") if entry.get(key)}
+
+
 def to_v1(obj: Obj) -> Obj:
     """An autoscaling/v2 object as v1; the argument stays as it is."""
     spec, status = obj.get("spec") or {}, obj.get("status") or {}
@@ -314,8 +321,7 @@ def to_v1(obj: Obj) -> Obj:
         rules = {"ScaleUp": _rules_out(behavior.get("scaleUp")), "ScaleDown": _rules_out(behavior.get("scaleDown"))}
         added[BEHAVIOR] = json_text(rules)
     if status.get("conditions"):
-        order = ("type", "status", "lastTransitionTime", "reason", "message")
-        added[CONDITIONS] = json_text([{k: c[k] for k in order if c.get(k)} for c in status["conditions"]])
+        added[CONDITIONS] = json_text([_condition(entry) for entry in status["conditions"]])
     cpu = next((m["resource"]["target"]["averageUtilization"] for m in metrics if _is_cpu(m)), None)
     new_spec = {key: spec[key] for key in ("scaleTargetRef", "minReplicas", "maxReplicas") if key in spec}
     new_spec.update(_some(targetCPUUtilizationPercentage=cpu))
