@@ -342,20 +342,14 @@ def decode_parsed(
 
     Raises NeedLiteral if the digits of a number matter and are lost."""
     group, version, kind, duplicates = found.group, found.version, found.kind, found.duplicates
-    same = kind == target.kind and version == target.version and group == target.group
+    same = _is(group, version, kind, target)
     if not same:
         group, version, kind = _complete(found, target)
-        same = kind == target.kind and version == target.version and group == target.group
-        if not same:
-            _check_known(group, version, kind, target, shown)
+        same = _is(group, version, kind, target)
     try:
-        made, strict = _decode(group, version, kind, found.raw, target)
+        made, strict = _as_claimed(group, version, kind, found.raw, target, shown)
     except DecodeError as error:
         raise unfit(kind, version, target.kind, str(error)) from None
-    if not same and _internal(group, version, kind) != _internal(target.group, target.version, target.kind):
-        ours = _internal(target.group, target.version, target.kind)
-        package = "v1" if kind in _META_KINDS else version
-        raise unfit(kind, version, target.kind, f"converting ({package}.{kind}) to ({ours}): unknown conversion")
     warnings: list[str] = []
     if (strict or duplicates) and field_validation != "Ignore":
         problems = [*duplicates, *strict]
@@ -364,17 +358,66 @@ def decode_parsed(
         warnings = strict_warnings(problems)
     if not same:
         check_version(group, version, target)
-    return Decoded(_named(made if found.plain else gojson.plain(made), target), warnings)
+    return Decoded(named(made if found.plain else gojson.plain(made), target), warnings)
+
+
+def _is(group: str, version: str, kind: str, target: Target) -> bool:
+    return kind == target.kind and version == target.version and group == target.group
+
+
+def _as_claimed(
+    group: str, version: str, kind: str, raw: Any, target: Target, shown: str = ""
+) -> tuple[Obj, list[str]]:
+    """(object, strict errors) through the type that a document claims, which must be convertible to the endpoint's.
+
+    Raises DecodeError, and NeedLiteral if the digits of a number matter and are lost."""
+    if _is(group, version, kind, target):
+        return _decode(group, version, kind, raw, target)
+    _check_known(group, version, kind, target, shown)
+    made = _decode(group, version, kind, raw, target)
+    ours = _internal(target.group, target.version, target.kind)
+    if _internal(group, version, kind) != ours:
+        package = "v1" if kind in _META_KINDS else version
+        raise DecodeError(f"converting ({package}.{kind}) to ({ours}): unknown conversion")
+    return made
 
 
 def _check_known(group: str, version: str, kind: str, target: Target, shown: str) -> None:
     from wherry.machinery.typed.facts import registered_kinds
 
     if not version:
-        raise unfit(kind, version, target.kind, f"Object 'apiVersion' is missing in '{shown}'")
+        raise DecodeError(f"Object 'apiVersion' is missing in '{shown}'")
     if kind not in UNVERSIONED_KINDS and kind not in registered_kinds(group, version, target.group):
-        scheme = SCHEMES.get(target.group, SCHEME)
-        raise unfit(kind, version, target.kind, not_registered(group, version, kind, scheme))
+        raise DecodeError(not_registered(group, version, kind, SCHEMES.get(target.group, SCHEME)))
+
+
+def decode_patched(raw: Any, target: Target) -> tuple[Obj, list[str]]:
+    """(object, strict errors) of the document that a JSON or merge patch made.
+
+    It is read as a stored document is: into the internal type, so that it may leave out its kind, but one without a
+    version is taken for internal, of whose members only kind and apiVersion have names in JSON. Raises BadRequest whose
+    message is the bare text."""
+    try:
+        api_version, kind = _claims(raw)
+        group, version = split_api_version(api_version)
+        kind = kind or target.kind
+        if not group and not version:
+            unknown = [f"unknown field {go_quote(key)}" for key in raw if key not in ("kind", "apiVersion")]
+            return {"kind": target.kind, "apiVersion": group_version(target.group, target.version)}, unknown
+        made, strict = _patched(group, version, kind, raw, target)
+    except ValueError as error:
+        raise BadRequest(str(error)) from None
+    return named(made, target), strict
+
+
+def _patched(group: str, version: str, kind: str, raw: Any, target: Target) -> tuple[Obj, list[str]]:
+    """Nobody has the bytes any more: where the digits of a number matter, those that Go would write have to do."""
+    shown = "" if version else orjson.dumps(raw).decode()
+    try:
+        return _as_claimed(group, version, kind, raw, target, shown)
+    except NeedLiteral:
+        made, strict = _as_claimed(group, version, kind, gojson.literal(raw), target, shown)
+        return gojson.plain(made), strict
 
 
 def _decode(group: str, version: str, kind: str, raw: Any, target: Target) -> tuple[Obj, list[str]]:
@@ -388,8 +431,8 @@ def _decode(group: str, version: str, kind: str, raw: Any, target: Target) -> tu
     return found.attempt(raw)
 
 
-def _named(obj: Obj, target: Target) -> Obj:
-    """With kind and apiVersion of the endpoint, in front."""
+def named(obj: Obj, target: Target) -> Obj:
+    """The object with kind and apiVersion of the endpoint, in front."""
     api_version = group_version(target.group, target.version)
     if obj.get("kind") == target.kind and obj.get("apiVersion") == api_version:
         return obj
@@ -420,7 +463,10 @@ def _decode_protobuf(body: bytes, target: Target) -> Decoded:
     found = Untyped(None, group, version, envelope.kind, [])
     group, version, kind = _complete(found, target)
     if (group, version, kind) != (target.group, target.version, target.kind):
-        _check_known(group, version, kind, target, "")
+        try:
+            _check_known(group, version, kind, target, "")
+        except DecodeError as error:
+            raise unfit(kind, version, target.kind, str(error)) from None
     try:
         raw = decode_message(group, version, kind, envelope.raw)
     except ProtobufError as error:

@@ -40,4 +40,4 @@ async def build_handler(storage: Storage, *, token: str = "", clock: Callable[[]
         await collector.stop()
         await custom.stop()
 
-    return ApiHandler(api, close)
+    return ApiHandler(api, close, collector.settled)

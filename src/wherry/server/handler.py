@@ -66,9 +66,20 @@ class Call:
 class ApiHandler:
     """An `http.Handler`."""
 
-    def __init__(self, api: Api, close: Callable[[], Awaitable[None]] | None = None):
+    def __init__(
+        self,
+        api: Api,
+        close: Callable[[], Awaitable[None]] | None = None,
+        settled: Callable[[], Awaitable[None]] | None = None,
+    ):
         self.api = api
         self._close = close
+        self._settled = settled
+
+    async def settled(self) -> None:
+        """Wait until garbage collection has nothing left to do: for tests that look at what it leaves."""
+        if self._settled is not None:
+            await self._settled()
 
     async def close(self) -> None:
         """End watches and background work; the storage stays open. Idempotent."""

@@ -100,8 +100,14 @@ async def _patch(call: Call, d: Definition, form: negotiate.Form) -> Response:
     if kind == patches.APPLY:
         from wherry.server.applying import parse
 
-        patch = parse(call, ctx)
-        return await _write(call, d, form, ctx, lambda live: _apply(d, live, patch, ctx, now))
+        patch, report = parse(call, ctx)
+
+        def applied(live: Obj) -> Obj:
+            new = _apply(d, live, patch, ctx, now)
+            report()
+            return new
+
+        return await _write(call, d, form, ctx, applied)
     transform = patches.transformer(_scale_definition(), kind, call.request.body, ctx)
 
     def change(live: Obj) -> Obj:

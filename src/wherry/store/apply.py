@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from wherry import errors
 from wherry.machinery.fields.apply import Kind, conversion_error
 from wherry.machinery.fields.apply import apply as apply_fields
@@ -12,39 +14,62 @@ from wherry.store.create import create
 from wherry.store.definition import Definition
 from wherry.store.metadata import set_managed
 from wherry.store.store import Store
-from wherry.store.update import commit
+from wherry.store.update import claimed_revision, commit
+
+
+def _silent() -> None:
+    pass
 
 
 async def apply(
-    store: Store, d: Definition, namespace: str, name: str, patch: Obj, ctx: WriteContext, subresource: str = ""
+    store: Store,
+    d: Definition,
+    namespace: str,
+    name: str,
+    patch: Obj,
+    ctx: WriteContext,
+    subresource: str = "",
+    report: Callable[[], None] = _silent,
 ) -> Outcome:
-    """`patch` is the parsed body. Raises Conflict with one cause per field that others own, Invalid, BadRequest."""
-    meta = patch.get("metadata")
-    meta = meta if isinstance(meta, dict) else {}
-    if meta.get("managedFields"):
-        raise errors.BadRequest("metadata.managedFields must be nil")
-    names.match_name(meta, name)
+    """`patch` is the parsed body; `report` is called once the fields are merged and may raise BadRequest.
+
+    Raises Conflict with one cause per field that others own, Invalid, BadRequest."""
     if store.storage.newest(d.key(namespace, name)) is None:
-        return await _create(store, d, namespace, name, patch, ctx, subresource)
-    uid = meta.get("uid") or ""
+        return await _create(store, d, namespace, name, patch, ctx, subresource, report)
 
     def transform(live: Obj) -> Obj:
-        return merged(store, d, live, patch, ctx, subresource)
+        obj = merged(store, d, live, patch, ctx, subresource)
+        report()
+        names.match_namespace(d.resource, obj["metadata"], namespace)
+        names.match_name(obj["metadata"], name)
+        return obj
 
-    return await commit(store, d, namespace, name, transform, ctx, subresource, uid=uid, own_managed=True)
+    return await commit(store, d, namespace, name, transform, ctx, subresource, own_managed=True)
 
 
 async def _create(
-    store: Store, d: Definition, namespace: str, name: str, patch: Obj, ctx: WriteContext, subresource: str
+    store: Store,
+    d: Definition,
+    namespace: str,
+    name: str,
+    patch: Obj,
+    ctx: WriteContext,
+    subresource: str,
+    report: Callable[[], None],
 ) -> Outcome:
     res = d.resource
     if subresource:
         raise errors.NotFound.of(res.group, res.name, name)
-    meta = patch.get("metadata") or {}
-    if meta.get("uid"):
-        why = "uid mismatch: the provided object specified uid {}, and no existing object was found"
-        raise errors.Conflict.of(res.group, res.name, name, why.format(meta["uid"]))
     obj = merged(store, d, None, patch, ctx, subresource)
+    report()
+    meta = obj["metadata"]
+    if uid := meta.get("uid"):
+        why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+        raise errors.Conflict.of(res.group, res.name, name, why)
+    names.match_namespace(res, meta, namespace)
+    names.match_name(meta, name)
+    claimed_revision(meta)
+    meta.pop("resourceVersion", None)
     return await create(store, d, namespace, obj, ctx, own_managed=True)
 
 
@@ -60,13 +85,9 @@ def merged(store: Store, d: Definition, live: Obj | None, patch: Obj, ctx: Write
         base, patch, ctx.manager, ctx.force, kind, store.now(), d.node(), d.reset(subresource), subresource
     )
     try:
-        obj, unknown = d.canonical(applied.obj, ctx.field_validation)
+        obj, _ = d.canonical(applied.obj, ctx.field_validation)
     except errors.BadRequest as bad:
         raise conversion_error(patch, kind, bad.message) from None
-    if unknown and ctx.field_validation == "Strict":
-        raise errors.BadRequest("strict decoding error: " + ", ".join(unknown))
-    if ctx.field_validation == "Warn":
-        ctx.warnings.extend(unknown)
     obj.setdefault("metadata", {})
     set_managed(obj["metadata"], applied.managed_fields)
     return obj
