@@ -86,11 +86,11 @@ def user_info(user: User) -> Obj:
 def default_plugins(store: Store, registry: Registry) -> Admission:
     """What a kube-apiserver with its default flags has switched on, in its order."""
     from wherry.access.plugins.namespaces import lifecycle
-    from wherry.access.plugins.pods import pods
+    from wherry.access.plugins.pods import checked_pods, pods
     from wherry.access.plugins.services import Addresses
 
     addresses = Addresses(store)
     return Admission(
         mutating=[lifecycle(store), pods(store), addresses.plugin],
-        validating=[lifecycle(store, deletes=True)],
+        validating=[lifecycle(store, deletes=True), checked_pods(store)],
     )

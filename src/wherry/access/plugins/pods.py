@@ -37,6 +37,7 @@ def pods(store: Store) -> Plugin:
 
         if ask.operation == "UPDATE":
             assert ask.old is not None
+            rules.admit_tolerations(ask.obj)
             rules.admit_priority_update(ask.obj, ask.old)
             return
         workspace = ask.definition.workspace
@@ -54,10 +55,39 @@ def pods(store: Store) -> Plugin:
             )
             rules.admit_runtime_class(ask.obj, lambda wanted: get(workspace, "node.k8s.io", "runtimeclasses", wanted))
         except rules.Refused as no:
-            text = f'pods "{ask.name}" is forbidden: {no}'
-            raise errors.Forbidden(text, details=errors.resource_details("", "pods", ask.name)) from None
+            raise _forbidden(ask, no) from None
 
     return plugin
+
+
+def checked_pods(store: Store) -> Plugin:
+    """The half that comes after validation: overhead that no runtime class grants."""
+
+    async def plugin(ask: Ask) -> None:
+        res = ask.definition.resource
+        if res.name != "pods" or res.group or ask.subresource or ask.operation != "CREATE" or ask.obj is None:
+            return
+        if ask.obj["spec"].get("overhead") is None and "runtimeClassName" not in ask.obj["spec"]:
+            return
+        from wherry.machinery.builtin.workloads import pod_admission as rules
+
+        def lookup(wanted: str) -> Obj | None:
+            record = store.storage.newest(f"/{ask.definition.workspace}/node.k8s.io/runtimeclasses/{wanted}")
+            return orjson.loads(record.value) if record is not None else None
+
+        try:
+            rules.check_runtime_class(ask.obj, lookup)
+        except rules.Refused as no:
+            raise _forbidden(ask, no) from None
+
+    return plugin
+
+
+def _forbidden(ask: Ask, why: Exception) -> errors.Forbidden:
+    """A pod whose name is yet to be generated goes by the beginning of it, one without any by a word."""
+    meta = (ask.obj or {}).get("metadata") or {}
+    name = meta.get("name") or meta.get("generateName") or "Unknown"
+    return errors.Forbidden(f'pods "{name}" is forbidden: {why}', details=errors.resource_details("", "pods", name))
 
 
 def _default_class(store: Store, workspace: str) -> Obj | None:
