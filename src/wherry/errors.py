@@ -24,7 +24,9 @@ class StatusError(Exception):
     code = 500
     reason = "InternalError"
 
-    def __init__(self, message: str, *, details: Json | None = None, reason: str | None = None, code: int | None = None):
+    def __init__(
+        self, message: str, *, details: Json | None = None, reason: str | None = None, code: int | None = None
+    ):
         super().__init__(message)
         self.message = message
         self.details = details
@@ -35,7 +37,8 @@ class StatusError(Exception):
 
     def to_status(self) -> Json:
         """The `v1.Status` document, keys in the order of the Go struct."""
-        status: Json = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": self.message}
+        status: Json = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure"}
+        status["message"] = self.message
         if self.reason:
             status["reason"] = self.reason
         if self.details is not None:
@@ -104,7 +107,8 @@ class AlreadyExists(StatusError):
 
     @classmethod
     def of(cls, group: str, resource: str, name: str) -> AlreadyExists:
-        return cls(f'{qualified(group, resource)} "{name}" already exists', details=resource_details(group, resource, name))
+        text = f'{qualified(group, resource)} "{name}" already exists'
+        return cls(text, details=resource_details(group, resource, name))
 
 
 MODIFIED = "the object has been modified; please apply your changes to the latest version and try again"

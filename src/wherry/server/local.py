@@ -29,9 +29,9 @@ class LocalTransport:
     async def stream(self, path: str, query: str) -> AsyncIterator[bytes]:
         response = await self._handler(self._request("GET", path, query))
         if not isinstance(response.body, AsyncIterator):
-            from wherry.client import from_status
-
             import orjson
+
+            from wherry.client import from_status
 
             raise from_status(response.status, orjson.loads(_whole(response)))
         try:

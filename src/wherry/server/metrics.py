@@ -52,8 +52,8 @@ def respond(call: Call) -> Response:
     for (verb, group, version, res), row in sorted(api.recorder.seconds.items()):
         labels = f'group="{group}",resource="{res}",verb="{verb.upper()}",version="{version}"'
         total = 0.0
-        for bound, number in zip(_BUCKETS, row, strict=False):
-            total += number
+        for bound, count in zip(_BUCKETS, row, strict=False):
+            total += count
             lines.append(f'apiserver_request_duration_seconds_bucket{{{labels},le="{bound}"}} {int(total)}')
         lines.append(f'apiserver_request_duration_seconds_bucket{{{labels},le="+Inf"}} {int(row[-2])}')
         lines.append(f"apiserver_request_duration_seconds_sum{{{labels}}} {row[-1]:.6f}")

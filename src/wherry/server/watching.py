@@ -137,7 +137,7 @@ class _Session:
         """Take the watcher off the hub; idempotent."""
         self.end()
 
-    # --- pushed: what a connection does instead of iterating -----------------------------------------------------------
+    # --- pushed: what a connection does instead of iterating -------------------------------------------------------
     def attach(self, sink: Callable[[bytes], None], on_close: Callable[[], None]) -> Watcher:
         """Begin, and hand framed chunks to `sink` from now on; `on_close` tells that no more will come."""
         self._begin()

@@ -1,8 +1,8 @@
-"""Custom resource definitions come to life here: their conditions are decided, their kinds served, their objects removed.
+"""Custom resource definitions come to life: conditions are decided, kinds served, objects removed in the end.
 
 Driven by the storage stream, so that a definition written by any way (HTTP, in process, an older data folder) is served
-the moment its write is durable. What upstream spreads over the naming, establishing, non-structural-schema, approval and
-finalizing controllers is one pure decision (`machinery.crd.conditions`) and one write of status.
+the moment its write is durable. What upstream spreads over the naming, establishing, non-structural-schema, approval
+and finalizing controllers is one pure decision (`machinery.crd.conditions`) and one write of status.
 """
 
 from __future__ import annotations

@@ -36,12 +36,15 @@ def _definition(workspace: str, crd: Obj, version: CustomVersion) -> Definition:
     def canonical(raw: Any, validation: str) -> tuple[Obj, list[str]]:
         if not isinstance(raw, dict):
             raise errors.BadRequest("object expected")
+        from wherry.machinery.bodies import keep_reset
+
         _check_type(raw, res)
         obj: Obj = {"kind": res.kind, "apiVersion": res.api_version, "metadata": raw.get("metadata") or {}}
         for key, value in raw.items():
             if key not in obj:
                 obj[key] = value
         unknown = version.decode(obj)
+        keep_reset(raw, obj)
         return obj, [f'unknown field "{path}"' for path in unknown]
 
     def patched(raw: Any) -> tuple[Obj, list[str]]:

@@ -60,8 +60,8 @@ def _check_preconditions(d: Definition, name: str, old: Obj, record: Record, opt
         raise _precondition(d, name, why)
     if options.revision is not None and options.revision != str(record.revision):
         why = (
-            f"the ResourceVersion in the precondition ({options.revision}) does not match the ResourceVersion in record "
-            f"({record.revision}). The object might have been modified"
+            f"the ResourceVersion in the precondition ({options.revision}) does not match the ResourceVersion "
+            f"in record ({record.revision}). The object might have been modified"
         )
         raise _precondition(d, name, why)
 
@@ -99,7 +99,7 @@ async def _one(
 
 
 def _grace(d: Definition, old: Obj, options: DeleteOptions) -> int:
-    """Seconds to wait before removal: only kinds with graceful deletion have any (pods: podStrategy.CheckGracefulDelete)."""
+    """Seconds to wait before removal: only kinds with graceful deletion have any (CheckGracefulDelete)."""
     if not d.strategy.graceful:
         return 0
     spec, status = old.get("spec", {}), old.get("status", {})

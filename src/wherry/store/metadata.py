@@ -29,7 +29,7 @@ def fill_system_fields(obj: Obj, resource: Resource, namespace: str, now: str) -
 
 
 def keep_system_fields(new: Obj, old: Obj) -> None:
-    """What an update can't change and need not send (rest.BeforeUpdate, ObjectMeta of validation.ValidateObjectMetaUpdate).
+    """What an update can't change and need not send (rest.BeforeUpdate).
 
     A value that differs from the old one and is not empty stays, so that validation can refuse it."""
     n, o = new["metadata"], old["metadata"]

@@ -1,4 +1,4 @@
-"""Rules that tie an object to the URL it came by (handlers/rest.go, rest.EnsureObjectNamespaceMatchesRequestNamespace)."""
+"""Rules that tie an object to the URL it came by (endpoints/handlers/rest.go, registry/rest/meta.go)."""
 
 from __future__ import annotations
 

@@ -116,6 +116,15 @@ def _one(store: Store, d: Definition, query: ListQuery, at: int) -> ListResult:
     return ListResult(found, store.storage.revision)
 
 
+def _candidates(store: Store, collection: str, prefix: str, after: str, at: int, query: ListQuery) -> Page:
+    """What a selector has to look at: by the label index where that is exact, else the whole range."""
+    if query.pair is not None and at in (0, store.storage.revision):
+        chosen = store.labels.select(collection, prefix, query.pair, after)
+        if chosen is not None:
+            return Page(chosen, store.storage.revision, 0)
+    return store.storage.range(prefix, after=after, revision=at)
+
+
 def _page(store: Store, collection: str, prefix: str, after: str, at: int, query: ListQuery) -> ListResult:
     if query.match is None:
         page = store.storage.range(prefix, after=after, limit=query.limit, revision=at)
@@ -124,13 +133,7 @@ def _page(store: Store, collection: str, prefix: str, after: str, at: int, query
             token = _encode_token(page.revision, prefix, page.records[-1].key)
         return ListResult(page.records, page.revision, token, page.remaining)
     match = query.match
-    page: Page | None = None
-    if query.pair is not None and at in (0, store.storage.revision):
-        chosen = store.labels.select(collection, prefix, query.pair, after)
-        if chosen is not None:
-            page = Page(chosen, store.storage.revision, 0)
-    if page is None:
-        page = store.storage.range(prefix, after=after, revision=at)
+    page = _candidates(store, collection, prefix, after, at, query)
     if not query.limit:
         return ListResult([r for r in page.records if match(r)], page.revision)
     found: list[Record] = []

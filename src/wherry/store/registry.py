@@ -1,7 +1,7 @@
 """What is served: built-in kinds, the same in every workspace, and the custom kinds of each.
 
-Definitions are made on first use (law 4) and kept. `changed` goes up with every custom kind that comes, goes or changes,
-so that discovery and OpenAPI know when their documents are stale.
+Definitions are made on first use (law 4) and kept. `changed` goes up with every custom kind that comes, goes or
+changes, so that discovery and OpenAPI know when their documents are stale.
 """
 
 from __future__ import annotations
@@ -21,17 +21,14 @@ ROOT = "root"
 Key = tuple[str, str, str]  # group, version, resource
 
 # Kinds whose storage upstream sets ReturnDeletedObject (pkg/registry/*/storage).
-_RETURNS_DELETED = frozenset(
-    {
-        ("", r)
-        for r in (
-            "namespaces", "persistentvolumeclaims", "persistentvolumes", "pods", "podtemplates", "resourcequotas",
-            "serviceaccounts", "services",
-        )
-    }
-    | {("storage.k8s.io", r) for r in ("csidrivers", "csinodes", "storageclasses", "volumeattachments", "volumeattributesclasses")}
-    | {("resource.k8s.io", r) for r in ("deviceclasses", "devicetaintrules", "resourceclaims", "resourceclaimtemplates", "resourceslices")}
-)  # fmt: skip
+_RETURNS_DELETED_NAMES = {
+    "": (
+        "namespaces persistentvolumeclaims persistentvolumes pods podtemplates resourcequotas serviceaccounts services"
+    ),
+    "storage.k8s.io": "csidrivers csinodes storageclasses volumeattachments volumeattributesclasses",
+    "resource.k8s.io": "deviceclasses devicetaintrules resourceclaims resourceclaimtemplates resourceslices",
+}
+_RETURNS_DELETED = frozenset((group, r) for group, listed in _RETURNS_DELETED_NAMES.items() for r in listed.split())
 
 
 # Versions that warn whoever uses them (the APILifecycleDeprecated of the types).
@@ -140,19 +137,21 @@ def _definition(workspace: str, res: Resource, storage: str, storage_group: str,
         return default(found.obj), found.warnings
 
     def canonical(raw: Any, validation: str) -> tuple[Obj, list[str]]:
-        from wherry.machinery.bodies import named
+        from wherry.machinery.bodies import keep_reset, named
         from wherry.machinery.typed import DecodeError, decoder
 
         try:
             found = decoder(res.group, res.version, res.kind).convert(raw)
         except DecodeError as error:
             raise BadRequest(str(error)) from None
-        return default(named(found.obj, res)), found.unknown
+        return default(named(keep_reset(raw, found.obj), res)), found.unknown
 
     def patched(raw: Any) -> tuple[Obj, list[str]]:
         from wherry.machinery.bodies import decode_patched
 
         obj, unknown = decode_patched(raw, res)
+        if len(obj) == 2:  # nothing but kind and version: about to be refused for want of a name
+            return obj, unknown
         return default(obj), unknown
 
     return Definition(

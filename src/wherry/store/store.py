@@ -1,5 +1,5 @@
-"""`Store`: one storage, the registry of what is served from it, and the clock. Composition only; the verbs are functions
-in the modules beside this one and take the store as their first argument."""
+"""`Store`: one storage, the label index over it, and the clock. Composition only; the verbs are functions in the
+modules beside this one and take the store as their first argument."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Update: replace an object or one of its subresources under optimistic locking (registry.Store.Update, rest.BeforeUpdate).
+"""Update: replace an object or one of its subresources under optimistic locking (registry.Store.Update).
 
 PUT and PATCH share `commit`: they differ in how they make the new object from the old one.
 """
@@ -108,7 +108,8 @@ async def commit(
     uid: str = "",
     own_managed: bool = False,
 ) -> Outcome:
-    """Read, transform, check, write. `expect` is the revision that must still stand; without one a lost race is retried.
+    """Read, transform, check, write. `expect` is the revision that must still stand; without one a lost race
+    is retried.
 
     `own_managed` says that the transform has set managedFields itself (server-side apply).
     """

@@ -39,17 +39,14 @@ def conditions(left: Mapping[str, Left], now: str, before: list[Obj]) -> list[Ob
     for found in content.values():
         for name, count in found.finalizers.items():
             waiting[name] = waiting.get(name, 0) + count
+    discovered = "All resources successfully discovered"
+    parsed = "All legacy kube types successfully parsed"
+    deleted = "All content successfully deleted, may be waiting on finalization"
     made = [
-        _condition("NamespaceDeletionDiscoveryFailure", False, "ResourcesDiscovered", "All resources successfully discovered"),
-        _condition(
-            "NamespaceDeletionGroupVersionParsingFailure", False, "ParsedGroupVersions",
-            "All legacy kube types successfully parsed",
-        ),
-        _condition(
-            "NamespaceDeletionContentFailure", False, "ContentDeleted",
-            "All content successfully deleted, may be waiting on finalization",
-        ),
-    ]  # fmt: skip
+        _condition("NamespaceDeletionDiscoveryFailure", False, "ResourcesDiscovered", discovered),
+        _condition("NamespaceDeletionGroupVersionParsingFailure", False, "ParsedGroupVersions", parsed),
+        _condition("NamespaceDeletionContentFailure", False, "ContentDeleted", deleted),
+    ]
     if content:
         listed = ", ".join(f"{name} has {found.count} resource instances" for name, found in sorted(content.items()))
         made.append(

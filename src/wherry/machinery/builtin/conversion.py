@@ -1,7 +1,7 @@
 """Conversion of built-in kinds between the versions that serve them: one lookup over the tables of the areas.
 
-A table entry is (group, resource) -> {(from version, to version): function}. Functions take and return whole objects and
-do not change their argument. A pair that no table lists differs in nothing but `apiVersion`.
+A table entry is (group, resource) -> {(from version, to version): function}. Functions take and return whole objects
+and do not change their argument. A pair that no table lists differs in nothing but `apiVersion`.
 """
 
 from __future__ import annotations

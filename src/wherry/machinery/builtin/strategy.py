@@ -19,7 +19,7 @@ from wherry.machinery.kinds import Obj
 
 
 class Strategy:
-    """Defaults for a kind without rules of its own; subclasses override what they need. Methods may mutate `obj`/`new`."""
+    """Defaults for a kind without rules of its own; subclasses override what they need. Methods may change `obj`."""
 
     # --- create and update -------------------------------------------------------------------------------------------
     create_on_update = False  # AllowCreateOnUpdate: PUT to a missing name creates it
@@ -105,7 +105,7 @@ class Strategy:
     keeps_deleted = False  # the first delete only marks, always (definitions: their objects must go first)
 
     def mark_deleting(self, obj: Obj, now: str) -> None:
-        """Called once when a delete does not remove the object at once (namespaces: phase; definitions: a condition)."""
+        """Called once when a delete does not remove the object at once (namespaces: phase; definitions: condition)."""
 
 
     # --- selection ---------------------------------------------------------------------------------------------------
