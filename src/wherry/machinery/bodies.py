@@ -428,7 +428,16 @@ def _decode(group: str, version: str, kind: str, raw: Any, target: Target) -> tu
         if kind != target.kind:
             return {}, []
         found = decoder(target.group, target.version, target.kind)
-    return found.attempt(raw)
+    obj, strict = found.attempt(raw)
+    return keep_reset(raw, obj), strict
+
+
+def keep_reset(raw: Any, obj: Obj) -> Obj:
+    """`managedFields: []` asks to forget all owners, which the canonical form can't tell from saying nothing."""
+    meta = raw.get("metadata") if isinstance(raw, dict) else None
+    if isinstance(meta, dict) and meta.get("managedFields") == [] and "metadata" in obj:
+        obj["metadata"]["managedFields"] = []
+    return obj
 
 
 def named(obj: Obj, target: Target) -> Obj:

@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import orjson
+
 from wherry import errors
 from wherry.machinery import builtins
 from wherry.machinery.bodies import strict_text
@@ -55,7 +57,7 @@ async def run(call: Call, kind: str, ctx: WriteContext) -> Outcome:
 
     def change(live: Obj) -> Obj:
         patched = transform(live)
-        names.match_namespace(d.resource, patched["metadata"], namespace)
+        names.match_namespace(d.resource, patched.setdefault("metadata", {}), namespace)
         names.match_name(patched["metadata"], name)
         return patched
 
@@ -69,10 +71,9 @@ def transformer(d: Definition, kind: str, body: bytes, ctx: WriteContext) -> Cal
     strict = ctx.field_validation != "Ignore"
     warned = False
 
-    def checked(patched: Any, printed: str, doubled: list[str]) -> Obj:
+    def checked(patched: Any, printed: Callable[[], str], doubled: list[str]) -> Obj:
         """The patched JSON as a canonical object, with what strict decoding says of it. Warns once, however often a
-        lost race makes it start again. `printed` is what a refusal shows: the patched document, or what a strategic
-        merge left of its patch."""
+        lost race makes it start again. `printed` makes what a refusal shows."""
         nonlocal warned
         try:
             if kind == STRATEGIC:
@@ -80,10 +81,10 @@ def transformer(d: Definition, kind: str, body: bytes, ctx: WriteContext) -> Cal
             else:
                 obj, unknown = d.patched(patched)
         except errors.BadRequest as bad:
-            raise refusals.invalid_patch(printed, bad.message) from None
+            raise refusals.invalid_patch(printed(), bad.message) from None
         found = [*doubled, *unknown]
         if found and ctx.field_validation == "Strict":
-            raise refusals.invalid_patch(printed, strict_text(found))
+            raise refusals.invalid_patch(printed(), strict_text(found))
         if found and strict and not warned:
             ctx.warnings.extend(found)
             warned = True
@@ -94,10 +95,27 @@ def transformer(d: Definition, kind: str, body: bytes, ctx: WriteContext) -> Cal
         if kind == STRATEGIC:
             patch, doubled = strategic.decode(body, strict)
             patched, rest = strategic.merge(live, patch, builtins.schema(d.schema), builtins.schema)
-            return checked(patched, refusals.go_format(rest), doubled)
-        module = json_patch if kind == JSON_PATCH else merge_patch
+            left = refusals.go_format(rest)
+            return checked(patched, lambda: left, doubled)
+        module: Any = json_patch if kind == JSON_PATCH else merge_patch
+        before = orjson.dumps(live)
         patch, doubled = module.decode(body, strict)
-        patched = module.apply(live, patch)
-        return checked(patched, refusals.go_json(patched), doubled)
+
+        def printed() -> str:
+            """The patched document, from the start: decoding has used up the first one."""
+            again, _ = module.decode(body, strict)
+            return refusals.go_json(module.apply(_as_go_orders(d, before), again))
+
+        return checked(module.apply(live, patch), printed, doubled)
 
     return apply
+
+
+def _as_go_orders(d: Definition, document: bytes) -> Obj:
+    """The live object with its members as upstream writes them: in the order of the struct, or sorted where the kind
+    has none."""
+    obj: Obj = orjson.loads(document)
+    if not d.custom:
+        return d.canonical(obj, "Ignore")[0]
+    obj = orjson.loads(orjson.dumps(obj, option=orjson.OPT_SORT_KEYS))
+    return obj

@@ -1,7 +1,7 @@
 """/scale: the replicas of any scalable kind, as autoscaling/v1 Scale (registry/apps/*/storage, customresource scale).
 
 The Scale is an object of its own to its writers: it has its own managed fields, made from those of the object behind
-it and put back into them.
+it and put back into them. No answer shows them.
 """
 
 from __future__ import annotations
@@ -75,8 +75,7 @@ async def scale(call: Call) -> Response:
     form = reads.form_of(call)
     if call.request.method == "GET":
         record = read.get(call.api.store, d, call.namespace, call.info.name)
-        shown = _shown(d, _paths(d).read(d.read(record)), d.read(record))
-        return _answer(call, shown, form, [])
+        return _answer(call, _paths(d).read(d.read(record)), form, call.warnings)
     if call.request.method == "PUT":
         return await _put(call, d, form)
     return await _patch(call, d, form)
@@ -161,8 +160,7 @@ def _shown(d: Definition, scale: Obj, obj: Obj) -> Obj:
 
 async def _write(call: Call, d: Definition, form: negotiate.Form, ctx: WriteContext, change: Any) -> Response:
     outcome = await commit(call.api.store, d, call.namespace, call.info.name, change, ctx, own_managed=True)
-    obj = orjson.loads(outcome.data)
-    return _answer(call, _shown(d, _paths(d).answer(obj), obj), form, ctx.warnings)
+    return _answer(call, _paths(d).answer(orjson.loads(outcome.data)), form, ctx.warnings)
 
 
 def _answer(call: Call, scale: Obj, form: negotiate.Form, warnings: list[str]) -> Response:

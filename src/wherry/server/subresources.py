@@ -37,6 +37,8 @@ async def serve(call: Call) -> Response:
     assert d is not None
     known = d.resource.subresources.get(info.subresource)
     if known is None:
+        if d.custom:  # upstream's handler of custom resources has no route table and names what it was asked
+            raise errors.NotFound.of(d.resource.group, d.resource.name, info.name)
         raise errors.NotFound.path()
     verb = _VERBS.get(call.request.method, "")
     special = _special(info.subresource)

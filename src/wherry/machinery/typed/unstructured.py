@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from wherry.kit.gojson import literal
 from wherry.machinery.typed.compile import decoder
 from wherry.machinery.typed.context import Context, DecodeError
 from wherry.machinery.typed.facts import fields, is_struct, shown, underlying
@@ -89,7 +90,7 @@ def _octets(raw: Any) -> Any:
 def _own_form(base: str, raw: Any) -> Any:
     """Types with a JSON form of their own are decoded from JSON here too, each on its own."""
     ctx = Context()
-    found = decoder(base, False)(raw, None, ctx)
+    found = decoder(base, False)(literal(raw), None, ctx)
     if ctx.error:
         raise DecodeError(ctx.error)
     return found
