@@ -193,13 +193,15 @@ def _before_update(d: Definition, new: Obj, old: Obj, subresource: str, now: str
     # /status never moves the generation; the others (resize, ephemeralcontainers) do when they change the spec
     if strategy.has_generation and subresource != "status" and strategy.spec_changed(new, old):
         new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
-    found = validate_any_update(
-        new["metadata"],
-        old["metadata"],
-        res.namespaced,
-        standard_finalizers=strategy.standard_finalizers,
-        again=strategy.meta_again,
-    )
+    found = []
+    if not _same_metadata(new["metadata"], old["metadata"]):
+        found = validate_any_update(
+            new["metadata"],
+            old["metadata"],
+            res.namespaced,
+            standard_finalizers=strategy.standard_finalizers,
+            again=strategy.meta_again,
+        )
     if validate:
         found = [*found, *getattr(strategy, validate)(new, old)]
     elif not subresource:  # a binding has been judged by its endpoint
@@ -211,6 +213,14 @@ def _before_update(d: Definition, new: Obj, old: Obj, subresource: str, now: str
     elif subresource == "status":
         ctx.warnings.extend(strategy.warnings_status_update(new, old))
     strategy.canonicalize(new)
+
+
+_OURS = {"managedFields": None, "generation": None}
+
+
+def _same_metadata(new: Obj, old: Obj) -> bool:
+    """Whether a writer left metadata as it was: what was stored has been judged before, and the rest is ours."""
+    return {**new, **_OURS} == {**old, **_OURS}
 
 
 def _unchanged(old: Obj, new: Obj) -> bool:

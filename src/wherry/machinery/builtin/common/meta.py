@@ -225,6 +225,8 @@ def validate_managed_fields(entries: list[Any], path: str) -> list[FieldError]:
 
 def validate_field_manager(manager: str, path: str) -> list[FieldError]:
     """A manager's name, in managedFields and in the `fieldManager` parameter: at most 128 bytes, all printable."""
+    if len(manager) <= 128 and manager.isascii() and manager.isprintable():
+        return []
     errors: list[FieldError] = []
     if byte_length(manager) > 128:
         errors.append(too_long(path, 128))
