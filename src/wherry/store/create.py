@@ -12,7 +12,7 @@ from wherry.storage.api import Record, RevisionConflict
 from wherry.store import names
 from wherry.store.context import Outcome, WriteContext
 from wherry.store.definition import Definition
-from wherry.store.metadata import GENERATE_ATTEMPTS, fill_system_fields, generate_name, set_managed
+from wherry.store.metadata import GENERATE_ATTEMPTS, fill_system_fields, generate_name, set_managed, wipe_system_fields
 from wherry.store.store import Store, encoder
 
 
@@ -30,6 +30,8 @@ async def create(
         meta = obj["metadata"] = {}
     names.match_namespace(res, meta, namespace)
     names.require_parsable_revision(meta)
+    if not own_managed:
+        wipe_system_fields(meta)
     now = store.now()
     generated = bool(meta.get("generateName")) and not meta.get("name")
     if generated:

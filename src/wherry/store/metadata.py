@@ -15,11 +15,17 @@ def generate_name(base: str) -> str:
     return base[:_MAX_BASE] + name_suffix()
 
 
+def wipe_system_fields(meta: Obj) -> None:
+    """Forget what a creator can't say; done before it is reckoned who owns what (rest.WipeObjectMetaSystemFields)."""
+    for key in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"):
+        meta.pop(key, None)
+
+
 def fill_system_fields(obj: Obj, resource: Resource, namespace: str, now: str) -> None:
     """What every new object gets, whatever its creator sent (rest.FillObjectMetaSystemFields, BeforeCreate)."""
     meta = obj["metadata"]
-    for key in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "resourceVersion"):
-        meta.pop(key, None)
+    wipe_system_fields(meta)
+    meta.pop("resourceVersion", None)
     if resource.namespaced:
         meta["namespace"] = namespace
     else:

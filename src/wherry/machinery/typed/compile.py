@@ -33,6 +33,30 @@ _TELLS_EMPTY = frozenset(
         ("core/v1.ResourceRequirements", "claims"),
     )
 )
+# Lists that are always written: who sends an empty one owns it, who sends none does not. What is stored is null for both
+# (`REQUIRED_LISTS` says where they are found, so that the store can make them so once ownership is reckoned).
+_REQUIRED_LISTS = frozenset(
+    (
+        ("autoscaling/v2.HorizontalPodAutoscalerStatus", "currentMetrics"),
+        ("core/v1.LimitRangeSpec", "limits"),
+        ("discovery/v1.EndpointSlice", "endpoints"),
+        ("discovery/v1.EndpointSlice", "ports"),
+        ("rbac/v1.ClusterRole", "rules"),
+        ("rbac/v1.Role", "rules"),
+        ("resource/v1.DeviceClaim", "requests"),
+        ("storage/v1.CSINodeSpec", "drivers"),
+    )
+)
+REQUIRED_LISTS: dict[tuple[str, str], tuple[tuple[str, ...], ...]] = {
+    ("", "limitranges"): (("spec", "limits"),),
+    ("autoscaling", "horizontalpodautoscalers"): (("status", "currentMetrics"),),
+    ("discovery.k8s.io", "endpointslices"): (("endpoints",), ("ports",)),
+    ("rbac.authorization.k8s.io", "clusterroles"): (("rules",),),
+    ("rbac.authorization.k8s.io", "roles"): (("rules",),),
+    ("resource.k8s.io", "resourceclaims"): (("spec", "devices", "requests"),),
+    ("resource.k8s.io", "resourceclaimtemplates"): (("spec", "spec", "devices", "requests"),),
+    ("storage.k8s.io", "csinodes"): (("spec", "drivers"),),
+}
 _INTEGERS = {"int32": 31, "int64": 63, "int": 63}
 _SPECIAL: dict[str, Decode] = {
     "resource.Quantity": scalars.quantity,
@@ -220,7 +244,7 @@ def _struct(name: str, keep_empty: bool) -> Decode:
             segment.go_path = field.go_path
         klass = _PLAIN.get(underlying(field.type.lstrip("*")))
         null = (SKIP if drops_null(field) else STORE) if is_nilable(field.type) else DECODE
-        tells = (name, field.json) in _TELLS_EMPTY
+        tells = (name, field.json) in _TELLS_EMPTY or (name, field.json) in _REQUIRED_LISTS
         closure = _late(rows, field, keep_empty or tells)
         rows[field.json] = Row(index, klass, closure, drops_empty(field) and not tells, null, segment)
         if not drops_null(field):
