@@ -31,7 +31,7 @@ async def build_handler(storage: Storage, *, token: str = "", clock: Callable[[]
     api = Api(store, registry, hub, chain, Documents(registry), default_plugins(store, registry), Recorder())
     custom = CustomResources(store, registry, hub)
     collector = GarbageCollector(store, registry)
-    await ensure_defaults(store, registry)
+    await ensure_defaults(store)
     custom.start(["root"])
     collector.start()
 

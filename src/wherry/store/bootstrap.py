@@ -1,60 +1,82 @@
 """What a fresh control plane has before anyone asks: namespaces, default roles, priority classes and the like.
 
-Created in one grouped commit; nothing that exists is touched.
+They are the same for everyone, so they are kept as they come out of the ordinary create (`seeds.json`, made by
+`tools/generate_seeds.py` through `sow_by_creating`; a test holds the file against that), and a first start only gives
+them their uid, time and revision: one grouped commit, and none of the machinery is imported for it. Nothing that exists
+is touched.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
-from wherry import errors
-from wherry.machinery import builtins
-from wherry.machinery.kinds import Obj
-from wherry.store.context import WriteContext
-from wherry.store.create import create
-from wherry.store.definition import Definition
+import orjson
+
+from wherry.kit.ids import new_uid
+from wherry.storage.api import RevisionConflict
 from wherry.store.registry import Registry
-from wherry.store.store import Store
-from wherry.store.update import commit
+from wherry.store.store import Store, encoder
 
 MANAGER = "kube-apiserver"
-_MARK = "kube-system"  # the namespace whose presence says that the seeds have been sown
-
-
-async def ensure_defaults(store: Store, registry: Registry, workspace: str = "root") -> None:
-    """Sow the seeds of a workspace unless they are there."""
-    namespaces = registry.find(workspace, "", "v1", "namespaces")
-    assert namespaces is not None
-    if store.storage.get(namespaces.key("", _MARK)) is not None:
-        return
-    from wherry.machinery.builtin.policy import bootstrap
-
-    await asyncio.gather(
-        *(_sow(store, registry, workspace, seed.group, seed.resource, seed.object) for seed in bootstrap.seeds(RANGES))
-    )
-
-
 RANGES = ("10.96.0.0/12",)  # of cluster addresses, as access/plugins/services.py hands them out
+SEEDS = Path(__file__).with_name("seeds.json")
+_MARK = "core/namespaces/kube-system"  # what says that the seeds have been sown
+_NOW = "<now>"  # where a seed holds a time
 
 
-async def _sow(store: Store, registry: Registry, workspace: str, group: str, resource: str, obj: Obj) -> None:
-    version = builtins.storage_version(group, resource)
-    d = registry.find(workspace, group, version, resource)
-    assert d is not None
-    made, _ = d.canonical(obj, "Ignore")
-    namespace = made["metadata"].get("namespace", "")
-    try:
-        await create(store, d, namespace, made, WriteContext(manager=MANAGER))
-        if resource == "servicecidrs":
-            await _ready(store, d, made["metadata"]["name"])
-    except errors.AlreadyExists:
+async def ensure_defaults(store: Store, workspace: str = "root") -> None:
+    """Sow the seeds of a workspace unless they are there."""
+    if store.storage.get(f"/{workspace}/{_MARK}") is not None:
         return
+    now = store.now().encode()
+    seeds = orjson.loads(SEEDS.read_bytes().replace(_NOW.encode(), now))
+    await asyncio.gather(*(_sow(store, f"/{workspace}/{key}", obj) for key, obj in seeds))
 
 
-async def _ready(store: Store, d: Definition, name: str) -> None:
-    from wherry.machinery.builtin.policy.bootstrap import service_cidr_status
+async def _sow(store: Store, key: str, obj: dict[str, Any]) -> None:
+    obj["metadata"]["uid"] = new_uid()
+    try:
+        await store.storage.put(key, encoder(obj), expect=0)
+    except RevisionConflict:
+        return  # a start that was interrupted had come this far
 
-    def transform(live: Obj) -> Obj:
-        return {**live, "status": service_cidr_status(store.now())}
 
-    await commit(store, d, "", name, transform, WriteContext(manager=MANAGER), "status")
+def rendered(store: Store, workspace: str = "root") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Everything stored in a workspace in the form of `seeds.json`: without uid and revision, times as `<now>`."""
+    now = store.now()
+    prefix = f"/{workspace}/"
+    for record in store.storage.range(prefix).records:
+        obj = orjson.loads(record.value.replace(now.encode(), _NOW.encode()))
+        del obj["metadata"]["uid"], obj["metadata"]["resourceVersion"]
+        yield record.key[len(prefix) :], obj
+
+
+async def sow_by_creating(store: Store, registry: Registry, workspace: str = "root") -> None:
+    """The long way, from which `seeds.json` is made: every seed through decoding, defaults and validation."""
+    from wherry.machinery import builtins
+    from wherry.machinery.builtin.policy import bootstrap
+    from wherry.store.context import WriteContext
+    from wherry.store.create import create
+    from wherry.store.update import commit
+
+    for seed in bootstrap.seeds(RANGES):
+        d = registry.find(workspace, seed.group, builtins.storage_version(seed.group, seed.resource), seed.resource)
+        assert d is not None
+        obj, _ = d.canonical(seed.object, "Ignore")
+        await create(store, d, obj["metadata"].get("namespace", ""), obj, WriteContext(manager=MANAGER))
+        if seed.resource == "servicecidrs":
+            status = bootstrap.service_cidr_status(store.now())
+            name = obj["metadata"]["name"]
+            change = {"status": status}
+            await commit(
+                store,
+                d,
+                "",
+                name,
+                lambda live, change=change: {**live, **change},
+                WriteContext(manager=MANAGER),
+                "status",
+            )
