@@ -21,10 +21,8 @@ from wherry.storage.api import Event, Record
 from wherry.store import keys
 from wherry.store.context import WriteContext
 from wherry.store.definition import Definition
-from wherry.store.delete import DeleteOptions, delete
 from wherry.store.registry import Registry
 from wherry.store.store import Store
-from wherry.store.update import commit
 from wherry.store.watch import WatchHub
 
 log = logging.getLogger("wherry.store")
@@ -127,6 +125,8 @@ class CustomResources:
             self._sync(workspace, record)  # a name may have become free
 
     async def _write_status(self, workspace: str, name: str, status: Obj) -> None:
+        from wherry.store.update import commit
+
         d = self._definition(workspace)
 
         def transform(live: Obj) -> Obj:
@@ -162,6 +162,8 @@ class CustomResources:
             self._cleaning.discard((workspace, name))
 
     async def _delete_all(self, d: Definition) -> None:
+        from wherry.store.delete import DeleteOptions, delete
+
         emptied = asyncio.Event()
 
         def look(events: Sequence[Event]) -> None:
@@ -186,6 +188,8 @@ class CustomResources:
             unsubscribe()
 
     async def _let_go(self, workspace: str, name: str) -> None:
+        from wherry.store.update import commit
+
         def transform(live: Obj) -> Obj:
             meta: dict[str, Any] = dict(live["metadata"])
             meta["finalizers"] = [f for f in meta.get("finalizers") or [] if f != CLEANUP]

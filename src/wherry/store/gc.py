@@ -21,14 +21,13 @@ from wherry.machinery.kinds import Obj
 from wherry.storage.api import Event, Record
 from wherry.store.context import WriteContext
 from wherry.store.definition import Definition
-from wherry.store.delete import FOREGROUND, ORPHAN, DeleteOptions, delete
 from wherry.store.registry import Registry
 from wherry.store.store import Store
-from wherry.store.update import commit
 from wherry.store.watch import collection_of
 
 log = logging.getLogger("wherry.store")
 
+ORPHAN, FOREGROUND = "orphan", "foregroundDeletion"
 _MARK = b'"ownerReferences":'
 _DYING = b'"deletionTimestamp":'
 _MANAGER = "kube-controller-manager"
@@ -247,6 +246,8 @@ class GarbageCollector:
         return None
 
     async def _delete(self, key: str, uid: str, policy: str) -> None:
+        from wherry.store.delete import DeleteOptions, delete  # not needed for a start
+
         place = self._by_key(key)
         if place is None:
             return
@@ -278,6 +279,8 @@ class GarbageCollector:
         await self._change_metadata(key, change)
 
     async def _change_metadata(self, key: str, change: Any) -> None:
+        from wherry.store.update import commit
+
         place = self._by_key(key)
         if place is None:
             return
