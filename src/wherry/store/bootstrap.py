@@ -68,15 +68,9 @@ async def sow_by_creating(store: Store, registry: Registry, workspace: str = "ro
         obj, _ = d.canonical(seed.object, "Ignore")
         await create(store, d, obj["metadata"].get("namespace", ""), obj, WriteContext(manager=MANAGER))
         if seed.resource == "servicecidrs":
-            status = bootstrap.service_cidr_status(store.now())
-            name = obj["metadata"]["name"]
-            change = {"status": status}
-            await commit(
-                store,
-                d,
-                "",
-                name,
-                lambda live, change=change: {**live, **change},
-                WriteContext(manager=MANAGER),
-                "status",
-            )
+            change = {"status": bootstrap.service_cidr_status(store.now())}
+
+            def become(live: dict[str, Any], change: dict[str, Any] = change) -> dict[str, Any]:
+                return {**live, **change}
+
+            await commit(store, d, "", obj["metadata"]["name"], become, WriteContext(manager=MANAGER), "status")
