@@ -87,7 +87,7 @@ class NotFound(StatusError):
 
     @classmethod
     def of(cls, group: str, resource: str, name: str) -> NotFound:
-        return cls(f'{qualified(group, resource)} "{name}" not found', details=resource_details(group, resource, name))
+        return cls(f"{qualified(group, resource)} {go_quote(name)} not found", details=resource_details(group, resource, name))
 
     @classmethod
     def path(cls) -> NotFound:
@@ -107,7 +107,7 @@ class AlreadyExists(StatusError):
 
     @classmethod
     def of(cls, group: str, resource: str, name: str) -> AlreadyExists:
-        text = f'{qualified(group, resource)} "{name}" already exists'
+        text = f"{qualified(group, resource)} {go_quote(name)} already exists"
         return cls(text, details=resource_details(group, resource, name))
 
 
@@ -119,7 +119,7 @@ class Conflict(StatusError):
 
     @classmethod
     def of(cls, group: str, resource: str, name: str, why: str = MODIFIED) -> Conflict:
-        text = f'Operation cannot be fulfilled on {qualified(group, resource)} "{name}": {why}'
+        text = f"Operation cannot be fulfilled on {qualified(group, resource)} {go_quote(name)}: {why}"
         return cls(text, details=resource_details(group, resource, name))
 
 
@@ -189,6 +189,8 @@ class FieldError:
 
 def go_quote(value: str) -> str:
     """A string as Go's %q writes it (strconv.Quote)."""
+    if value.isprintable() and '"' not in value and "\\" not in value:
+        return f'"{value}"'
     out = ['"']
     for char in value:
         if char == '"' or char == "\\":
@@ -282,4 +284,4 @@ class Invalid(StatusError):
         joined = texts[0] if len(texts) == 1 else "[" + ", ".join(texts) + "]" if texts else "<nil>"
         causes = [{"reason": e.reason, "message": e.text, "field": e.field} for e in errors]
         details = resource_details(group, kind, name, causes=causes)
-        return cls(f'{qualified(group, kind)} "{name}" is invalid: {joined}', details=details)
+        return cls(f"{qualified(group, kind)} {go_quote(name)} is invalid: {joined}", details=details)

@@ -7,6 +7,7 @@ from time import time
 
 from wherry.access.admission import default_plugins
 from wherry.access.chain import ADMIN, Chain, Tokens, certificates
+from wherry.access.outgoing import Outgoing
 from wherry.server.documents import Documents
 from wherry.server.handler import Api, ApiHandler
 from wherry.server.metrics import Recorder
@@ -29,7 +30,8 @@ async def build_handler(storage: Storage, *, token: str = "", clock: Callable[[]
     hub = WatchHub(storage)
     chain = Chain([certificates, Tokens({token: ADMIN} if token else {})])
     api = Api(store, registry, hub, chain, Documents(registry), default_plugins(store, registry), Recorder())
-    custom = CustomResources(store, registry, hub)
+    outgoing = Outgoing(store, registry)
+    custom = CustomResources(store, registry, hub, outgoing.convert)
     collector = GarbageCollector(store, registry)
     await ensure_defaults(store)
     custom.start(["root"])
@@ -39,5 +41,6 @@ async def build_handler(storage: Storage, *, token: str = "", clock: Callable[[]
         hub.close()
         await collector.stop()
         await custom.stop()
+        await outgoing.close()
 
     return ApiHandler(api, close, collector.settled)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sized
@@ -45,6 +46,7 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _LAST_CHUNK = b"0\r\n\r\n"
 _NO_BODY = (204, 304)
+_METHOD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) [^ \r\n]+ HTTP/1\.[01]\r?\n")
 _PIPELINED = 8  # requests that may wait their turn before the connection is read no further
 
 _names: dict[bytes, str] = {}  # header names as sent -> lower case; clients use few
@@ -101,6 +103,8 @@ class Connection(asyncio.Protocol):
         self._subject: Subject | None = None
         self._certificate: bytes | None = None
         # The request being read.
+        self._completed = False  # a request has become whole in what was read last
+        self._method = ""  # of a request whose method the parser does not know
         self._url = b""
         self._headers: list[tuple[str, str]] = []
         self._head_bytes = 0
@@ -160,8 +164,13 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._closing:
             return
+        self._completed = False
         try:
-            self._parser.feed_data(data)
+            try:
+                self._parser.feed_data(data)
+            except httptools.HttpParserInvalidMethodError:
+                if self._completed or self._head_bytes or not self._feed_with_known_method(data):
+                    raise
         except httptools.HttpParserUpgrade:
             pass  # The request itself was complete and has been handed on; what follows is not HTTP.
         except httptools.HttpParserError:
@@ -172,6 +181,17 @@ class Connection(asyncio.Protocol):
             self._head_bytes += len(data)
             if self._head_bytes > self._limits.header_bytes:
                 self._refuse(_head_too_large())
+
+    def _feed_with_known_method(self, data: bytes) -> bool:
+        """The parser knows a fixed list of methods, but any token is one and has to be answered like an API server
+        answers it. Only where the whole request line has come at once."""
+        found = _METHOD.match(data)
+        if found is None:
+            return False
+        self._method = found[1].decode("ascii")
+        self._parser = httptools.HttpRequestParser(self)
+        self._parser.feed_data(b"POST" + data[found.end(1) :])
+        return True
 
     # --- parser callbacks -------------------------------------------------------------------------------------------
 
@@ -226,6 +246,7 @@ class Connection(asyncio.Protocol):
         self._body.append(body)
 
     def on_message_complete(self) -> None:
+        self._completed = True
         self._in_head = True
         if self._closing:
             return
@@ -251,8 +272,9 @@ class Connection(asyncio.Protocol):
                 self._refuse(BadRequest("the request target is not a path"))
                 return None
         body = self._body
+        method, self._method = self._method, ""
         return Request(
-            method=self._parser.get_method().decode("ascii"),
+            method=method or self._parser.get_method().decode("ascii"),
             path=unquote(raw) if "%" in raw else raw,
             raw_path=raw,
             query=query,

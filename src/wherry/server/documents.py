@@ -67,6 +67,8 @@ def route(call: Call) -> Response:
 
         return openapi_route(call)
     if path in ("/version", "/version/"):
+        if method != "GET":
+            raise errors.MethodNotAllowed("the server does not allow this method on the requested resource", details={})
         return answers.document(health.version())
     if path == "/metrics":
         return metrics.respond(call)
@@ -90,8 +92,8 @@ def _discovery(call: Call, path: str, method: str) -> Response:
     if parts[0] not in ("api", "apis") or len(parts) > (2 if parts[0] == "api" else 3):
         return answers.text(404, "404 page not found\n")
     check_timeout(call.info)
-    if method != "GET" and not (parts[0] == "apis" and len(parts) == 2):
-        # (a group's own document answers any method upstream; clients have come to no harm)
+    if method != "GET" and not (parts[0] == "apis" and len(parts) <= 2):
+        # (the list of groups and a group's own document answer any method upstream; clients have come to no harm)
         raise errors.MethodNotAllowed("the server does not allow this method on the requested resource", details={})
     found = call.api.documents.discovery(call.info.workspace)
     if len(parts) == 1:

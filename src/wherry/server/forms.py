@@ -63,11 +63,17 @@ def partial_of(d: Definition, record: Record, version: str) -> bytes:
     cache = record.cache
     if cache is None:
         cache = record.cache = {}
-    key = ("partial", version)
+    key = ("partial", version) if d.conversion is None else ("partial", version, d)
     found = cache.get(key)
     if found is None:
-        found = cache[key] = b"%b" % partial(orjson.loads(record.value)["metadata"], version)
+        found = cache[key] = b"%b" % partial(_metadata(d, record), version)
     return found  # type: ignore[no-any-return]
+
+
+def _metadata(d: Definition, record: Record) -> Obj:
+    """Versions share it, unless a webhook converts: that may change labels and annotations."""
+    obj: Obj = orjson.loads(record.value if d.conversion is None else d.view(record))
+    return obj["metadata"]  # type: ignore[no-any-return]
 
 
 def partial_list(d: Definition, records: Sequence[Record], list_meta: dict[str, Any], form: Form) -> list[bytes]:
@@ -110,7 +116,7 @@ def _tail(d: Definition, record: Record, template: RowTemplate, include: str, fo
     elif include == "Object":
         shown = d.view(record)
     else:
-        shown = partial(orjson.loads(record.value)["metadata"], form.version)
+        shown = partial(_metadata(d, record), form.version)
     conditions = b',"conditions":' + orjson.dumps(template.conditions) if template.conditions else b""
     return conditions + b',"object":' + shown + b"}"
 

@@ -6,6 +6,7 @@ Everything that enters the control plane, over HTTP or in process, is one call o
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("wherry.server")
 
 NOT_FOUND = b"404 page not found\n"
+_BAD_REQUEST = b"400 Bad Request"  # of Go's HTTP server, before any handler
+_BAD_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 
 
 @dataclass(slots=True)
@@ -88,6 +91,8 @@ class ApiHandler:
             await close()
 
     async def __call__(self, request: Request) -> Response:
+        if "%" in request.raw_path and _BAD_ESCAPE.search(request.raw_path):
+            return Response(400, [("content-type", "text/plain; charset=utf-8"), ("Connection", "close")], _BAD_REQUEST)
         try:
             info = parse(request.method, request.path, request.query)
         except BadPath as bad:

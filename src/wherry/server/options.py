@@ -87,6 +87,21 @@ def check_dry_run(values: list[str], found: list[FieldError]) -> bool:
     return bool(values)
 
 
+def delete_options(raw: dict[str, Any]) -> None:
+    """ValidateDeleteOptions. Raises Invalid."""
+    found: list[FieldError] = []
+    policy, orphan = raw.get("propagationPolicy"), raw.get("orphanDependents")
+    if policy is not None and orphan is not None:
+        text = "orphanDependents and deletionPropagation cannot be both set"
+        found.append(errors.invalid("propagationPolicy", policy, text))
+    elif policy not in (None, "Foreground", "Background", "Orphan"):
+        supported = ("Foreground", "Background", "Orphan", "nil")
+        found.append(errors.not_supported("propagationPolicy", policy, supported))
+    check_dry_run(raw.get("dryRun") or [], found)
+    if found:
+        raise invalid_options("DeleteOptions", found)
+
+
 def invalid_options(kind: str, found: list[FieldError]) -> errors.Invalid:
     return errors.Invalid.of(_META, kind, "", found)
 

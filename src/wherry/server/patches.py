@@ -117,5 +117,5 @@ def _as_go_orders(d: Definition, document: bytes) -> Obj:
     obj: Obj = orjson.loads(document)
     if not d.custom:
         return d.canonical(obj, "Ignore")[0]
-    obj = orjson.loads(orjson.dumps(obj, option=orjson.OPT_SORT_KEYS))
-    return obj
+    obj.update(orjson.loads(orjson.dumps(obj, option=orjson.OPT_SORT_KEYS)))
+    return {key: obj[key] for key in sorted(obj)}

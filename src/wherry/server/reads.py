@@ -39,6 +39,8 @@ async def get(call: Call) -> Response:
     if info.query:
         _check_get_revision(call)
     record = read.get(call.api.store, d, info.namespace, info.name)
+    if d.conversion is not None:
+        await d.conversion.prepare(d, (record,))
     return object_answer(call, record, form)
 
 
@@ -117,7 +119,7 @@ def _field_check(d: Definition, selector: object) -> Callable[[Record], bool]:
         return lambda record: selector.matches(lambda field: _from_key(record.key, field))
 
     def check(record: Record) -> bool:
-        obj = orjson.loads(record.value)
+        obj = orjson.loads(record.value if d.conversion is None else d.view(record))
         return selector.matches(lambda field: known.getters[field](obj))
 
     return check
@@ -150,7 +152,10 @@ async def list_(call: Call) -> Response:
     if form.transform:
         forms.check(d, form, is_list=True)
         include = forms.include_object(info) if form.transform == "Table" else ""
-    result = read.list_objects(api.store, d, query)
+    if d.conversion is None:
+        result = read.list_objects(api.store, d, query)
+    else:
+        result = await converted_list(call, d, query)
     remaining = result.remaining if query.match is None else 0
     meta = answers.list_meta(result.revision, result.token, remaining, custom=d.custom and not form.transform)
     if not form.transform:
@@ -164,6 +169,16 @@ async def list_(call: Call) -> Response:
         headers = [*answers.JSON_HEADERS, *answers.warning_headers(warnings)] if warnings else answers.JSON_HEADERS
         return Response(200, headers, pieces)
     return answers.encoded(b"".join(pieces), negotiate.Form(form.media, pretty=form.pretty), 200, warnings)
+
+
+async def converted_list(call: Call, d: Definition, query: ListQuery) -> read.ListResult:
+    """A list of objects that a webhook converts: all that are shown, and all that a selector has to look into."""
+    store = call.api.store
+    if query.match is not None and call.info.first("fieldSelector"):
+        await d.conversion.prepare(d, store.storage.range(d.list_prefix(query.namespace)).records)
+    result = read.list_objects(store, d, query)
+    await d.conversion.prepare(d, result.records)
+    return result
 
 
 async def watch(call: Call) -> Response:

@@ -74,6 +74,8 @@ def _check_path(call: Call, res: Resource) -> None:
         if info.path.count("//") == 1 and f"/namespaces//{info.resource}" in info.path and info.name:
             raise errors.BadRequest("Namespace parameter required.")
         raise errors.NotFound.path()
+    if len(info.parts) > 2 and _old_watch_path(info):
+        raise errors.NotFound.path()
     if len(info.parts) > 3 and info.subresource not in subresources.WITH_PATH:
         raise errors.NotFound.path()
     if info.resource != "namespaces":

@@ -64,8 +64,13 @@ def _paths(d: Definition) -> Any:
 
 
 def _mappings(d: Definition) -> dict[str, tuple[str, ...] | None]:
-    path = tuple(f"f:{part}" for part in _paths(d).spec.strip(".").split("."))
-    return {d.resource.api_version: path}
+    """apiVersion -> where the replicas are, for every version that managed fields may speak of."""
+    if d.replicas is not None:
+        return d.replicas
+    res = d.resource
+    versions = ("v1beta1", "v1beta2", "v1") if res.group else ("v1",)  # those that upstream's storage lists
+    prefix = f"{res.group}/" if res.group else ""
+    return {prefix + version: ("f:spec", "f:replicas") for version in versions}
 
 
 async def scale(call: Call) -> Response:
@@ -75,6 +80,8 @@ async def scale(call: Call) -> Response:
     form = reads.form_of(call)
     if call.request.method == "GET":
         record = read.get(call.api.store, d, call.namespace, call.info.name)
+        if d.conversion is not None:
+            await d.conversion.prepare(d, (record,))
         return _answer(call, _paths(d).read(d.read(record)), form, call.warnings)
     if call.request.method == "PUT":
         return await _put(call, d, form)

@@ -15,6 +15,7 @@ from wherry.machinery.kinds import Obj, Resource
 from wherry.server import answers, reads, writes
 from wherry.server.handler import Call
 from wherry.server.http import Response
+from wherry.store import names
 from wherry.store.metadata import set_managed
 
 Endpoint = Callable[[Call], Awaitable[Response]]
@@ -37,13 +38,14 @@ def _endpoint(fill: Callable[[Call, Obj], None]) -> Endpoint:
         ctx = writes.context(call, "CreateOptions")
         obj, warnings = d.decode(call.request.body, media, ctx.field_validation)
         ctx.warnings.extend(warnings)
-        obj.setdefault("metadata", {})
+        names.match_namespace(d.resource, obj.setdefault("metadata", {}), call.namespace)
         now, api_version = call.api.store.now(), d.resource.api_version
         entries = managed.create(obj, ctx.manager, api_version, now, d.node(), d.reset(""))
         set_managed(obj["metadata"], entries)
         found = d.strategy.validate_create(obj)
         if found:
-            raise errors.Invalid.of(d.resource.group, d.resource.kind, "", found)
+            # upstream reads the kind off the decoded object, which has forgotten it
+            raise errors.Invalid.of(d.resource.group, "", "", found)
         fill(call, obj)
         return answers.encoded(orjson.dumps(obj), form, 201, ctx.warnings)
 
@@ -101,7 +103,7 @@ def _token(call: Call, obj: Obj) -> None:
     try:
         user = call.api.chain.authenticate(Credentials(f"Bearer {token}"))
     except errors.Unauthorized:
-        obj["status"] = {"user": {}, "error": "[invalid bearer token, token lookup failed]"}
+        obj["status"] = {"user": {}, "error": "invalid bearer token"}
         return
     obj["status"] = {"authenticated": True, "user": user_info(user)}
 

@@ -16,7 +16,7 @@ from wherry.server.http import Response
 from wherry.storage.api import Compacted, FutureRevision, Record
 from wherry.store.definition import Definition
 from wherry.store.read import parse_revision, too_large
-from wherry.store.watch import Encode, Watcher, line
+from wherry.store.watch import Encode, Match, Watcher, line
 
 _MIN_TIMEOUT = 1800.0  # seconds; a watch without timeoutSeconds lasts this long to twice as long (MinRequestTimeout)
 _BOOKMARK_EVERY = 60.0
@@ -42,6 +42,8 @@ def stream(call: Call, form: negotiate.Form) -> Response:
     encode, key = _encoder(call, d, form)
     prefix = d.list_prefix(info.namespace if d.resource.namespaced else "")
     watcher = Watcher(prefix, match, encode, key)
+    if form.transform == "PartialObjectMetadataList":
+        watcher.match = _ending(watcher, match)
     seconds = float(timeout) if timeout and timeout > 0 else _MIN_TIMEOUT * (1 + random.random())
     session = _Session(call, d, watcher, asked, initial, bookmarks, seconds, form)
     media = form.media if form.media != negotiate.PROTOBUF else negotiate.JSON
@@ -73,10 +75,19 @@ def _encoder(call: Call, d: Definition, form: negotiate.Form) -> tuple[Encode, H
         include = forms.include_object(call.info)
         return _table_encoder(call, d, form, include), object()  # the first event differs: nothing to share
     if form.transform:
-        if form.transform == "PartialObjectMetadataList":
-            forms.check(d, form, is_list=False)
         return (lambda kind, record: line(kind, forms.partial_of(d, record, form.version))), (d, form)
     return (lambda kind, record: line(kind, d.view(record))), d
+
+
+def _ending(watcher: Watcher, match: Match | None) -> Match:
+    """An event is no list: the first one that would have to be shown as one ends the stream, as upstream's does."""
+
+    def end(record: Record) -> bool:
+        if match is None or match(record):
+            watcher.close()
+        return False
+
+    return end
 
 
 def _table_encoder(call: Call, d: Definition, form: negotiate.Form, include: str) -> Encode:
@@ -189,7 +200,7 @@ class _Session:
         chunk = [encode("ADDED", r) for r in page.records if match is None or match(r)]
         if chunk:
             watcher.queue.append(b"".join(chunk))
-        if self.bookmarks:
+        if self.bookmarks and not watcher.closed:
             watcher.queue.append(self._bookmark(page.revision, ended=True))
 
     def _error(self, error: errors.StatusError) -> bytes:

@@ -121,24 +121,14 @@ def delete_options(call: Call) -> tuple[DeleteOptions, WriteContext]:
     options.check_timeout(call.info)
     raw = _delete_body(call) if call.request.body else _delete_query(call)
     ctx = WriteContext(dry_run=bool(raw.get("dryRun")), options=raw, warnings=call.warnings)
-    found: list[errors.FieldError] = []
-    policy, orphan = raw.get("propagationPolicy"), raw.get("orphanDependents")
-    if policy is not None and orphan is not None:
-        text = "orphanDependents and deletionPropagation cannot be both set"
-        found.append(errors.invalid("propagationPolicy", policy, text))
-    elif policy not in (None, "Foreground", "Background", "Orphan"):
-        supported = ("Foreground", "Background", "Orphan", "nil")
-        found.append(errors.not_supported("propagationPolicy", policy, supported))
-    options.check_dry_run(raw.get("dryRun") or [], found)
-    if found:
-        raise options.invalid_options("DeleteOptions", found)
+    options.delete_options(raw)
     wanted = raw.get("preconditions") or {}
     chosen = DeleteOptions(
         grace=raw.get("gracePeriodSeconds"),
         uid=wanted.get("uid"),
         revision=wanted.get("resourceVersion"),
-        propagation=policy,
-        orphan_dependents=orphan,
+        propagation=raw.get("propagationPolicy"),
+        orphan_dependents=raw.get("orphanDependents"),
     )
     _admit(call, ctx)
     return chosen, ctx
@@ -177,6 +167,8 @@ async def delete(call: Call) -> Response:
     assert d is not None
     form = reads.form_of(call)
     chosen, ctx = delete_options(call)
+    if chosen.propagation is None and chosen.orphan_dependents is None:
+        ctx.warnings.extend(d.strategy.warnings_delete())
     outcome = await store_delete(call.api.store, d, call.namespace, info.name, chosen, ctx)
     return answer(call, outcome, ctx, form)
 
@@ -190,6 +182,7 @@ async def delete_collection(call: Call) -> Response:
     options.list_options(info, watch=False)
     chosen, ctx = delete_options(call)
     limit = options.integer(info, "limit") or 0
+    options.integer(info, "timeoutSeconds")
     query = read.ListQuery(
         namespace=call.namespace,
         match=match,
@@ -199,7 +192,10 @@ async def delete_collection(call: Call) -> Response:
         revision=info.first("resourceVersion"),
         revision_match=info.first("resourceVersionMatch"),
     )
-    result = read.list_objects(api.store, d, query)
+    if d.conversion is None:
+        result = read.list_objects(api.store, d, query)
+    else:
+        result = await reads.converted_list(call, d, query)
     for record in result.records:
         try:
             await store_delete(api.store, d, *_place(d, record.key), chosen, ctx)

@@ -30,6 +30,7 @@ class WriteContext:
     warnings: list[str] = field(default_factory=list)
     undo: list[Callable[[], None]] = field(default_factory=list)  # what to give back should the write fail
     options: dict[str, Any] = field(default_factory=dict)
+    convert: Any = None  # (object, apiVersion) -> (object, type) or None, for managed fields of other versions
 
     def give_back(self) -> None:
         """Undo what plugins reserved for this write."""

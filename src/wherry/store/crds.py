@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -25,6 +25,9 @@ from wherry.store.registry import Registry
 from wherry.store.store import Store
 from wherry.store.watch import WatchHub
 
+if TYPE_CHECKING:
+    from wherry.store.conversion import Post
+
 log = logging.getLogger("wherry.store")
 
 GROUP, RESOURCE = "apiextensions.k8s.io", "customresourcedefinitions"
@@ -36,7 +39,8 @@ _MANAGER = "kube-apiserver"
 class CustomResources:
     """Keeps the registry's custom kinds equal to the stored definitions."""
 
-    def __init__(self, store: Store, registry: Registry, hub: WatchHub):
+    def __init__(self, store: Store, registry: Registry, hub: WatchHub, post: Post | None = None):
+        self.post = post  # how conversion webhooks are called
         self.store = store
         self.registry = registry
         self.hub = hub
@@ -107,13 +111,12 @@ class CustomResources:
             return
         from wherry.store.custom import definitions
 
-        built = definitions(workspace, crd)
+        built = definitions(workspace, crd, self.post)
+        again = (workspace, meta["name"]) in self._built
         self._built[(workspace, meta["name"])] = mark
         plural = crd["status"]["acceptedNames"]["plural"]
-        gone = {v for g, v, r in self.registry.custom(workspace) if (g, r) == (spec["group"], plural)}
-        gone -= {d.resource.version for d in built}
         self.registry.replace_custom(workspace, spec["group"], plural, built)
-        if gone:
+        if again:  # open watches show the old schema, or a version that is gone: clients watch anew, as with upstream
             self.hub.end_collection(keys.collection(workspace, spec["group"], plural))
 
     def _forget(self, workspace: str, crd: Obj) -> None:
@@ -156,7 +159,8 @@ class CustomResources:
             group, plural = crd["spec"]["group"], crd["spec"]["names"]["plural"]
             serving = [d for (g, _, r), d in self.registry.custom(workspace).items() if (g, r) == (group, plural)]
             if serving:
-                await self._delete_all(serving[0])
+                stored = [d for d in serving if d.same_version]  # needs no conversion
+                await self._delete_all((stored or serving)[0])
             await self._let_go(workspace, name)
         finally:
             self._cleaning.discard((workspace, name))

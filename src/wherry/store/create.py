@@ -96,14 +96,18 @@ async def _store(store: Store, d: Definition, namespace: str, obj: Obj, ctx: Wri
             if ctx.dry_run:
                 if (standing := store.storage.newest(key)) is not None:
                     raise RevisionConflict(key, standing)
-                return Outcome(orjson.dumps(d.from_storage(obj)), 201, obj)
-            record = await store.storage.put(key, encoder(obj), expect=0)
+                shown = d.from_storage(obj) if d.conversion is None else await d.conversion.shown(obj)
+                return Outcome(orjson.dumps(shown), 201, obj)
+            kept = obj if d.conversion is None else await d.conversion.stored(obj)
+            record = await store.storage.put(key, encoder(kept), expect=0)
         except RevisionConflict as clash:
             if attempts:  # another random name, as upstream's retry
                 obj["metadata"]["name"] = generate_name(obj["metadata"]["generateName"])
                 continue
             raise _exists(d, obj, clash.current) from None
         d.fresh(record)
+        if d.conversion is not None:
+            await d.conversion.prepare(d, (record,))
         return Outcome(d.view(record), 201, obj)
 
 

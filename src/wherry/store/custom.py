@@ -3,35 +3,76 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wherry import errors
 from wherry.machinery import builtins
-from wherry.machinery.crd.versions import CustomVersion, compile_versions
+from wherry.machinery.crd.versions import CustomVersion, compile_versions, openapi_schema
 from wherry.machinery.kinds import Obj, Resource
 from wherry.store.definition import Definition
 
-
-def definitions(workspace: str, crd: Obj) -> list[Definition]:
-    """One Definition per served version, all stored in the storage version."""
-    return [_definition(workspace, crd, version) for version in compile_versions(crd)]
+if TYPE_CHECKING:
+    from wherry.store.conversion import Post
 
 
-def _definition(workspace: str, crd: Obj, version: CustomVersion) -> Definition:
+def definitions(workspace: str, crd: Obj, post: Post | None = None) -> list[Definition]:
+    """One Definition per served version, all stored in the storage version; `post` calls conversion webhooks."""
+    types = _Types(crd)
+    found = [_definition(workspace, crd, version, types) for version in compile_versions(crd)]
+    if (crd["spec"].get("conversion") or {}).get("strategy") == "Webhook":
+        from wherry.store import conversion
+
+        for d in found:
+            d.conversion = conversion.Webhooks(crd["spec"], d.version, post or conversion.no_network)
+            d.to_storage = d.from_storage = _same
+            d.version.strategy.storage = None  # the conversion does what belongs to the storage version
+    return found
+
+
+def _same(obj: Obj) -> Obj:
+    return obj
+
+
+class _Types:
+    """What managed fields and scales must know of all versions of a definition, served or not; made when asked for."""
+
+    def __init__(self, crd: Obj):
+        spec = crd["spec"]
+        self._loose = bool(spec.get("preserveUnknownFields"))
+        self._versions = {f"{spec['group']}/{v['name']}": v for v in spec["versions"]}
+        self._nodes: dict[str, Any] = {}
+
+    def node(self, api_version: str) -> Any:
+        """The type of one version, None for a version that there is not."""
+        version = self._versions.get(api_version)
+        if version is None:
+            return None
+        if api_version not in self._nodes:
+            from wherry.machinery.fields.nodes import from_structural
+
+            self._nodes[api_version] = from_structural(openapi_schema(version), builtins.schema, self._loose)
+        return self._nodes[api_version]
+
+    def convert(self, obj: Obj, api_version: str) -> tuple[Obj, Any] | None:
+        """Without a webhook the versions of an object differ in their name only."""
+        node = self.node(api_version)
+        return None if node is None else ({**obj, "apiVersion": api_version}, node)
+
+    def replicas(self) -> dict[str, tuple[str, ...] | None]:
+        """apiVersion -> where its /scale finds the replicas."""
+        out: dict[str, tuple[str, ...] | None] = {}
+        for api_version, version in self._versions.items():
+            scale = (version.get("subresources") or {}).get("scale")
+            path = scale["specReplicasPath"].removeprefix(".").split(".") if scale else None
+            out[api_version] = tuple(f"f:{part}" for part in path) if path else None
+        return out
+
+
+def _definition(workspace: str, crd: Obj, version: CustomVersion, types: _Types) -> Definition:
     from wherry.machinery.fields.reset import of_custom
 
     res = version.resource
     has_status = "status" in res.subresources
-    node: list[Any] = []
-
-    def type_node() -> Any:
-        if not node:
-            from wherry.machinery.fields.nodes import from_structural
-
-            raw = version.openapi
-            loose = bool(crd["spec"].get("preserveUnknownFields"))
-            node.append(from_structural(raw, builtins.schema, loose))
-        return node[0]
 
     def canonical(raw: Any, validation: str) -> tuple[Obj, list[str]]:
         if not isinstance(raw, dict):
@@ -73,7 +114,7 @@ def _definition(workspace: str, crd: Obj, version: CustomVersion) -> Definition:
         decode=decode,
         canonical=canonical,
         patched=patched,
-        node=type_node,
+        node=partial(types.node, res.api_version),
         reset=partial(of_custom, has_status),
         to_storage=lambda obj: {**obj, "apiVersion": storage},
         from_storage=lambda obj: {**obj, "apiVersion": res.api_version},
@@ -83,6 +124,9 @@ def _definition(workspace: str, crd: Obj, version: CustomVersion) -> Definition:
         printer=version.printer,
         fields=version.fields,
         schema=version.openapi,
+        convert=types.convert,
+        nodes=types.node,
+        replicas=types.replicas() if version.scale is not None else None,
     )
     d.version = version
     return d

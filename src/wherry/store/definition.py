@@ -34,8 +34,9 @@ class Definition:
 
     `decode(body, media type, field validation)` gives a canonical, defaulted object of this version and warnings;
     `canonical(raw)` does the same for the JSON of an object of this kind, whatever it calls itself, and `patched(raw)`
-    for the result of a JSON or merge patch, which may say that it is something else now. `node()` is the schema that managed fields walk, `reset`
-    the field sets that a (sub)resource may not own. `custom` objects keep kind and apiVersion in lists.
+    for the result of a JSON or merge patch, which may say that it is something else now. `node()` is the schema that
+    managed fields walk, `reset` the field sets that a (sub)resource may not own. `custom` objects keep kind and
+    apiVersion in lists.
     """
 
     resource: Resource
@@ -65,6 +66,12 @@ class Definition:
     fields: Any = None  # FieldLabels of a custom kind
     version: Any = None  # the CustomVersion behind a custom resource
     schema: Any = None  # strategic merge patch and OpenAPI: name of the schema or the schema itself
+    # Where a webhook converts: a store.conversion.Webhooks. Records must be prepared by it before they are read.
+    conversion: Any = None
+    # What managed fields need of the other versions of the kind: (object, apiVersion) -> (object, type) or None.
+    convert: Callable[[Obj, str], tuple[Obj, Any] | None] | None = None
+    nodes: Callable[[str], Any] | None = None  # apiVersion -> the type alone
+    replicas: dict[str, tuple[str, ...] | None] | None = None  # apiVersion -> where /scale finds them
 
     def __post_init__(self) -> None:
         res = self.resource
@@ -88,7 +95,10 @@ class Definition:
 
     # --- bytes -------------------------------------------------------------------------------------------------------
     def load(self, record: Record) -> Obj:
-        """The stored object, storage version, as a fresh dict that the caller may change."""
+        """The stored object, storage version, as a fresh dict that the caller may change. Where a webhook converts it
+        is in this version instead."""
+        if self.conversion is not None:
+            return self.read(record)
         obj: Obj = orjson.loads(record.value)
         if self.refresh is not None:
             self.refresh(obj)
@@ -111,6 +121,8 @@ class Definition:
     def _render(self, record: Record) -> bytes:
         if self.refresh is not None:
             obj: Obj = orjson.loads(record.value)
+            if self.conversion is not None and obj.get("apiVersion") != self.resource.api_version:
+                raise RuntimeError(f"{record.key} was read before its conversion")
             changed = self.refresh(obj)
             if obj.get("apiVersion") != self.resource.api_version:
                 obj["apiVersion"] = self.resource.api_version

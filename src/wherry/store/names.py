@@ -9,14 +9,14 @@ _MISMATCH = "the namespace of the provided object does not match the namespace s
 
 
 def match_namespace(resource: Resource, meta: Obj, namespace: str) -> None:
-    """The body may repeat the URL's namespace or leave it out."""
+    """The body may repeat the URL's namespace or leave it out; that of an object without one is forgotten."""
     given = meta.get("namespace", "")
     if resource.namespaced:
         if given and given != namespace:
             raise errors.BadRequest(_MISMATCH)
         meta["namespace"] = namespace
     elif given:
-        raise errors.BadRequest(_MISMATCH)
+        del meta["namespace"]
 
 
 def match_name(meta: Obj, name: str) -> None:

@@ -5,15 +5,12 @@ A list is answered as records; `server` turns them into bytes of the form that w
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import orjson
-
 from wherry import errors
 from wherry.storage.api import Compacted, FutureRevision, Page, Record
+from wherry.store import continuation
 from wherry.store.definition import Definition
 from wherry.store.store import Store
 
@@ -130,7 +127,7 @@ def _page(store: Store, collection: str, prefix: str, after: str, at: int, query
         page = store.storage.range(prefix, after=after, limit=query.limit, revision=at)
         token = ""
         if page.remaining and page.records:
-            token = _encode_token(page.revision, prefix, page.records[-1].key)
+            token = continuation.encode(page.revision, page.records[-1].key[len(prefix) :])
         return ListResult(page.records, page.revision, token, page.remaining)
     match = query.match
     page = _candidates(store, collection, prefix, after, at, query)
@@ -142,33 +139,16 @@ def _page(store: Store, collection: str, prefix: str, after: str, at: int, query
             found.append(record)
             if len(found) == query.limit:
                 more = record is not page.records[-1]
-                return ListResult(
-                    found, page.revision, _encode_token(page.revision, prefix, record.key) if more else ""
-                )
+                token = continuation.encode(page.revision, record.key[len(prefix) :]) if more else ""
+                return ListResult(found, page.revision, token)
     return ListResult(found, page.revision)
 
 
-def _encode_token(revision: int, prefix: str, key: str) -> str:
-    """A continue token: the snapshot and the place in it (storage.EncodeContinue)."""
-    raw = orjson.dumps({"v": "meta.k8s.io/v1", "rv": revision, "start": key[len(prefix) :] + "\0"})
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
-
-
 def _decode_token(prefix: str, query: ListQuery) -> tuple[str, int]:
+    start, revision = continuation.decode(query.token)
     if query.revision and query.revision != "0":
         raise errors.BadRequest("specifying resource version is not allowed when using continue")
-    try:
-        raw = orjson.loads(base64.urlsafe_b64decode(query.token + "=" * (-len(query.token) % 4)))
-        version, revision, start = raw["v"], raw["rv"], raw["start"]
-    except (binascii.Error, ValueError, TypeError, KeyError, orjson.JSONDecodeError):
-        raise errors.BadRequest("continue key is not valid") from None
-    if version != "meta.k8s.io/v1" or not isinstance(start, str) or not isinstance(revision, int):
-        raise errors.BadRequest("continue key is not valid: server does not recognize this encoded version")
-    if not start or start.startswith("/"):
-        raise errors.BadRequest("continue key is not valid: " + errors.go_quote(start))
-    if revision < 0:  # an inconsistent continuation: the rest as it is now
-        return prefix + start.removesuffix("\0"), 0
-    return prefix + start.removesuffix("\0"), revision
+    return prefix + start, revision
 
 
 def _expired(query: ListQuery) -> errors.Expired:
@@ -182,7 +162,5 @@ def _expired(query: ListQuery) -> errors.Expired:
         "modified, or deleted between the time the first chunk was returned and now may show up in the list."
     )
     error = errors.Expired(text)
-    raw = orjson.loads(base64.urlsafe_b64decode(query.token + "=" * (-len(query.token) % 4)))
-    raw["rv"] = -1
-    error.continue_token = base64.urlsafe_b64encode(orjson.dumps(raw)).rstrip(b"=").decode()
+    error.continue_token = continuation.at_present(query.token)
     return error

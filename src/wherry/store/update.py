@@ -19,7 +19,7 @@ from wherry.store import keys, names
 from wherry.store.context import Outcome, WriteContext
 from wherry.store.create import create
 from wherry.store.definition import Definition
-from wherry.store.metadata import keep_system_fields, must_set_resource_version, set_managed
+from wherry.store.metadata import keep_system_fields, must_set_resource_version, order_metadata, set_managed
 from wherry.store.store import Store, encoder, internal
 
 # Makes the new object, in the request's version, from the present one in the same version.
@@ -119,6 +119,8 @@ async def commit(
         record = store.storage.newest(key)
         if record is None:
             raise errors.NotFound.of(res.group, res.name, name)
+        if d.conversion is not None:
+            await d.conversion.prepare(d, (record,))
         stored = d.load(record)
         if uid and uid != stored["metadata"].get("uid"):
             raise _uid_conflict(d, namespace, name, uid, stored["metadata"].get("uid", ""))
@@ -151,14 +153,12 @@ async def _round(
     own_managed: bool,
 ) -> Outcome:
     res = d.resource
-    live = d.read(record)
-    new = transform(live)
-    if not own_managed:
-        before = live if new is not live else d.read(record)
-        entries = managed.update(
-            before, new, ctx.manager, res.api_version, store.now(), d.node(), d.reset(subresource), subresource
-        )
-        set_managed(new["metadata"], entries)
+    if d.conversion is None:
+        new = _changed(store, d, record, transform, ctx, subresource, own_managed)
+    else:
+        from wherry.store.conversion import converging
+
+        new = await converging(d, ctx, lambda: _changed(store, d, record, transform, ctx, subresource, own_managed))
     new = d.to_storage(new)
     name = record.key.rsplit("/", 1)[-1]
     if _expected(d, name, new["metadata"]) not in (None, record.revision):
@@ -170,14 +170,55 @@ async def _round(
     if ctx.validate is not None:
         await ctx.validate("UPDATE", new, old)
     if _finished_deleting(new, old):
-        return await _delete_now(store, d, record, new, ctx)
+        return await _delete_now(store, d, record, old, new, ctx)
+    kept = new if d.conversion is None else await d.conversion.stored(new)
     if _unchanged(old, new):
-        return Outcome(d.view(record), 200, d.load(record))
+        if d.refresh is None or _unchanged(orjson.loads(record.value), kept):
+            return Outcome(d.view(record), 200, d.load(record))
+        _keep_times(old, kept)
     if ctx.dry_run:
-        return Outcome(orjson.dumps(d.from_storage(new)), 200, new)
-    written = await store.storage.put(record.key, encoder(new), expect=record.revision)
+        shown = d.from_storage(new) if d.conversion is None else await d.conversion.shown(new)
+        return Outcome(orjson.dumps(shown), 200, new)
+    written = await store.storage.put(record.key, encoder(kept), expect=record.revision)
     d.fresh(written)
+    if d.conversion is not None:
+        await d.conversion.prepare(d, (written,))
     return Outcome(d.view(written), 200, new)
+
+
+def _changed(
+    store: Store,
+    d: Definition,
+    record: Record,
+    transform: Transform,
+    ctx: WriteContext,
+    subresource: str,
+    own_managed: bool,
+) -> Obj:
+    """The new object in the request's version, with its managedFields."""
+    live = d.read(record)
+    new = transform(live)
+    if not own_managed:
+        before = live if new is not live else d.read(record)
+        entries = managed.update(
+            before,
+            new,
+            ctx.manager,
+            d.resource.api_version,
+            store.now(),
+            d.node(),
+            d.reset(subresource),
+            subresource,
+            ctx.convert or d.convert,
+        )
+        set_managed(new["metadata"], entries)
+    return new
+
+
+def _keep_times(old: Obj, kept: Obj) -> None:
+    """A write that only brings an object to the schema or version of now is nobody's change: times stay."""
+    if "managedFields" in old["metadata"] and "managedFields" in kept["metadata"]:
+        kept["metadata"]["managedFields"] = old["metadata"]["managedFields"]
 
 
 def _before_update(d: Definition, new: Obj, old: Obj, subresource: str, now: str, ctx: WriteContext) -> None:
@@ -244,8 +285,11 @@ def _finished_deleting(new: Obj, old: Obj) -> bool:
     return not (isinstance(new.get("spec"), dict) and new["kind"] == "Namespace" and new["spec"].get("finalizers"))
 
 
-async def _delete_now(store: Store, d: Definition, record: Record, new: Obj, ctx: WriteContext) -> Outcome:
-    if ctx.dry_run:
-        return Outcome(orjson.dumps(d.from_storage(new)), 200, new)
-    final = await store.storage.delete(record.key, encoder(new), expect=record.revision)
-    return Outcome(d.view(final), 200, new)
+async def _delete_now(store: Store, d: Definition, record: Record, old: Obj, new: Obj, ctx: WriteContext) -> Outcome:
+    """The writer is answered with what it wrote; those who watch see the object go as it last stood in storage."""
+    new["metadata"] = order_metadata(new["metadata"])
+    answer = orjson.dumps(d.from_storage(new))
+    if not ctx.dry_run:
+        kept = old if d.conversion is None else await d.conversion.stored(old)
+        await store.storage.delete(record.key, encoder(kept), expect=record.revision)
+    return Outcome(answer, 200, new)
