@@ -107,7 +107,8 @@ class Server:
 def recorder(corpora: Path, server: Server) -> ModuleType:
     """The recorder's module, waiting by the server's clock."""
     spec = importlib.util.spec_from_file_location("transcript", corpora / "transcripts" / "transcript.py")
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     module.__dict__["time"] = server.clock

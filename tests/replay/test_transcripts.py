@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from replay_server import Server, recorder
 
 FLOORS: dict[str, int] = json.loads(Path(__file__).with_name("floors.json").read_text())
