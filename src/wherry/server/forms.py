@@ -54,6 +54,20 @@ def _partial_head(version: str) -> bytes:
     return b'{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/' + version.encode() + b'","metadata":'
 
 
+def metadata_of(d: Definition, obj: Obj) -> Obj:
+    """The metadata that PartialObjectMetadata shows of a stored object."""
+    found: Obj = obj["metadata"]
+    kept = d.strategy.field_annotations
+    annotations = found.get("annotations")
+    if not kept or not annotations:
+        return found
+    left = {key: value for key, value in annotations.items() if key not in kept}
+    out = {**found, "annotations": left}
+    if not left:
+        del out["annotations"]
+    return out
+
+
 def partial(metadata: Obj, version: str) -> bytes:
     return _partial_head(version) + orjson.dumps(metadata) + b"}"
 
@@ -73,7 +87,7 @@ def partial_of(d: Definition, record: Record, version: str) -> bytes:
 def _metadata(d: Definition, record: Record) -> Obj:
     """Versions share it, unless a webhook converts: that may change labels and annotations."""
     obj: Obj = orjson.loads(record.value if d.conversion is None else d.view(record))
-    return obj["metadata"]  # type: ignore[no-any-return]
+    return metadata_of(d, obj)
 
 
 def partial_list(d: Definition, records: Sequence[Record], list_meta: dict[str, Any], form: Form) -> list[bytes]:

@@ -30,6 +30,9 @@ from wherry.store.registry import Registry
 from wherry.store.update import commit
 
 VERSION = "autoscaling/v1"
+_OTHER_KIND = " is registered for version "
+# Custom resources have a scheme of their own, which cannot tell what it got.
+_NOT_A_SCALE = 'no kind is registered for the type v1.Scale in scheme "pkg/apiserver/customresource_handler.go:781"'
 
 
 class _Builtin:
@@ -92,7 +95,12 @@ async def _put(call: Call, d: Definition, form: negotiate.Form) -> Response:
     media = writes.media_type(call)
     ctx = writes.context(call, "UpdateOptions")
     scale_d = _scale_definition()
-    posted, warnings = scale_d.decode(call.request.body, media, ctx.field_validation)
+    try:
+        posted, warnings = scale_d.decode(call.request.body, media, ctx.field_validation)
+    except errors.BadRequest as error:
+        if d.version is not None and _OTHER_KIND in error.message:
+            raise errors.BadRequest(_NOT_A_SCALE) from None
+        raise
     ctx.warnings.extend(warnings)
     names.match_name(posted.setdefault("metadata", {}), call.info.name)
     names.match_namespace(d.resource, posted["metadata"], call.namespace)
@@ -127,9 +135,7 @@ async def _patch(call: Call, d: Definition, form: negotiate.Form) -> Response:
 
 def _set(d: Definition, live: Obj, posted: Obj, ctx: WriteContext, now: str) -> Obj:
     """The object with the replicas of a Scale, and who owns them now."""
-    found = builtin_scale.validate_scale(posted)
-    if found:
-        raise errors.Invalid.of("autoscaling", "Scale", posted["metadata"].get("name", ""), found)
+    _validate(d, posted)
     before = _shown(d, _paths(d).answer(live), live)
     after = {**posted, "metadata": {k: v for k, v in posted["metadata"].items() if k != "managedFields"}}
     if "managedFields" in before["metadata"]:
@@ -139,14 +145,19 @@ def _set(d: Definition, live: Obj, posted: Obj, ctx: WriteContext, now: str) -> 
     return _owned(d, _paths(d).write(live, posted), live, entries)
 
 
+def _validate(d: Definition, scale: Obj) -> None:
+    """Custom objects are judged as a whole, with their new replicas; built-in kinds judge the Scale."""
+    found = builtin_scale.validate_scale(scale) if d.version is None else []
+    if found:
+        raise errors.Invalid.of("autoscaling", "Scale", scale["metadata"].get("name", ""), found)
+
+
 def _apply(d: Definition, live: Obj, patch: Obj, ctx: WriteContext, now: str) -> Obj:
     before = _shown(d, _paths(d).before_update(live), live)
     kind = Kind("autoscaling", "v1", "Scale")
     applied = apply(before, patch, ctx.manager, ctx.force, kind, now, _scale_definition().node(), LEAF, "scale")
     after, _ = _scale_definition().canonical(applied.obj, ctx.field_validation)
-    found = builtin_scale.validate_scale(after)
-    if found:
-        raise errors.Invalid.of("autoscaling", "Scale", after["metadata"].get("name", ""), found)
+    _validate(d, after)
     return _owned(d, _paths(d).write(live, after), live, applied.managed_fields)
 
 
