@@ -15,12 +15,14 @@ from wherry.machinery.kinds import Obj
 from wherry.server import answers, reads, writes
 from wherry.server.handler import Call
 from wherry.server.http import Response
+from wherry.server.options import delete_options
 from wherry.store import read
 from wherry.store.context import WriteContext
 from wherry.store.definition import Definition
-from wherry.store.delete import DeleteOptions, delete
+from wherry.store.delete import DeleteOptions, check_preconditions, delete
 from wherry.store.update import commit
 
+_IGNORE_READ_ERROR = "ignoreStoreReadErrorWithClusterBreakingPotential"
 _OK = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
 
 
@@ -83,12 +85,20 @@ async def eviction(call: Call) -> Response:
         raise errors.BadRequest("name in URL does not match name in Eviction object")
     given = obj.get("deleteOptions") or {}
     wanted = given.get("preconditions") or {}
+    if given.get(_IGNORE_READ_ERROR):
+        why = "can not be set for pod eviction, try after removing the option"
+        found = [errors.invalid(f"deleteOptions.{_IGNORE_READ_ERROR}", True, why)]
+        raise errors.Invalid.of("policy", "Eviction", name, found)
     options = DeleteOptions(
         given.get("gracePeriodSeconds"),
         wanted.get("uid"),
         wanted.get("resourceVersion"),
         given.get("propagationPolicy"),
+        given.get("orphanDependents"),
     )
+    if given.get("dryRun") and ctx.dry_run and given["dryRun"] != ["All"]:
+        asked = f"Non-matching dry-run options in request and content: [All] and [{' '.join(given['dryRun'])}]"
+        raise errors.StatusError(asked, reason="")
     ctx.dry_run = ctx.dry_run or bool(given.get("dryRun"))
     d = _pods(call)
     record = read.get(call.api.store, d, call.namespace, name)
@@ -99,8 +109,27 @@ async def eviction(call: Call) -> Response:
     else:
         await _ask_budgets(call, pod, options, str(record.revision), ctx)
     ctx.mutate = None
+    if "All" not in (given.get("dryRun") or ()) and not ctx.dry_run:
+        await _say_why(call, d, name, options)
+    delete_options(given)
     await delete(call.api.store, d, call.namespace, name, options, ctx)
     return answers.encoded(orjson.dumps(_OK), form, 201, ctx.warnings)
+
+
+async def _say_why(call: Call, d: Definition, name: str, options: DeleteOptions) -> None:
+    """Before the pod goes its condition says that it was evicted: finalizers and grace leave time to read it."""
+    now = call.api.store.now()
+
+    def transform(live: Obj) -> Obj:
+        check_preconditions(d, name, live, int(live["metadata"]["resourceVersion"]), options)
+        out: Obj = orjson.loads(orjson.dumps(live))
+        rules.mark_evicted(out, now)
+        return out
+
+    plain = WriteContext()
+    outcome = await commit(call.api.store, d, call.namespace, name, transform, plain, "status", own_managed=True)
+    if options.revision is not None:  # it has moved on because of this very write
+        options.revision = str(orjson.loads(outcome.data)["metadata"]["resourceVersion"])
 
 
 async def _ask_budgets(call: Call, pod: Obj, options: DeleteOptions, revision: str, ctx: WriteContext) -> None:

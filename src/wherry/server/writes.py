@@ -76,7 +76,7 @@ def answer(call: Call, outcome: Outcome, ctx: WriteContext, form: negotiate.Form
         include = forms.include_object(call.info)
         data = b"".join(forms.table(d, [record], meta, form, include, call.api.store.clock()))
     else:
-        data = forms.partial(obj["metadata"], form.version)
+        data = forms.partial(forms.metadata_of(d, outcome.obj), form.version)
     return answers.encoded(data, negotiate.Form(form.media), outcome.status, ctx.warnings)
 
 

@@ -42,7 +42,7 @@ async def delete(
         if d.conversion is not None:
             await d.conversion.prepare(d, (record,))
         old = d.load(record)
-        _check_preconditions(d, name, old, record, options)
+        check_preconditions(d, name, old, record.revision, options)
         if ctx.validate is not None:
             await ctx.validate("DELETE", None, old)
         try:
@@ -52,20 +52,21 @@ async def delete(
     raise errors.Conflict.of(res.group, res.name, name)
 
 
-def _check_preconditions(d: Definition, name: str, old: Obj, record: Record, options: DeleteOptions) -> None:
+def check_preconditions(d: Definition, name: str, old: Obj, revision: int, options: DeleteOptions) -> None:
+    """The uid and the revision that the caller wants to delete. Raises Conflict."""
     meta = old["metadata"]
     if d.strategy.keeps_deleted or old["kind"] == "Namespace":
-        _check_own_preconditions(d, name, meta.get("uid", ""), str(record.revision), options)
+        _check_own_preconditions(d, name, meta.get("uid", ""), str(revision), options)
     if options.uid is not None and options.uid != meta.get("uid", ""):
         why = (
             f"the UID in the precondition ({options.uid}) does not match the UID in record ({meta.get('uid', '')}). "
             "The object might have been deleted and then recreated"
         )
         raise _precondition(d, name, why)
-    if options.revision is not None and options.revision != str(record.revision):
+    if options.revision is not None and options.revision != str(revision):
         why = (
             f"the ResourceVersion in the precondition ({options.revision}) does not match the ResourceVersion "
-            f"in record ({record.revision}). The object might have been modified"
+            f"in record ({revision}). The object might have been modified"
         )
         raise _precondition(d, name, why)
 

@@ -75,6 +75,10 @@ class Strategy:
         """Texts for `Warning` headers on update (WarningsOnUpdate)."""
         return []
 
+    def warnings_delete(self) -> list[str]:
+        """For a delete of one object that does not say what becomes of its dependents."""
+        return []
+
     def warnings_status_update(self, new: Obj, old: Obj) -> list[str]:
         """The same for /status."""
         return []
@@ -107,6 +111,10 @@ class Strategy:
     def mark_deleting(self, obj: Obj, now: str) -> None:
         """Called once when a delete does not remove the object at once (namespaces: phase; definitions: condition)."""
 
+
+    # --- metadata alone ----------------------------------------------------------------------------------------------
+    # Annotations that upstream's internal type keeps as fields: who asks for metadata alone does not see them.
+    field_annotations: tuple[str, ...] = ()
 
     # --- selection ---------------------------------------------------------------------------------------------------
     # extra field labels beside metadata.name and metadata.namespace -> value as string

@@ -30,6 +30,7 @@ GENERATION = "deprecated.daemonset.template.generation"
 
 
 class DaemonSets(TemplateStrategy):
+    field_annotations = (GENERATION,)
     empty_status: ClassVar[dict[str, Any]] = {
         "currentNumberScheduled": 0,
         "numberMisscheduled": 0,

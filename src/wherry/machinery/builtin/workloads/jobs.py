@@ -31,8 +31,17 @@ def is_true(status: Obj, kind: str) -> bool:
     return any(c.get("type") == kind and c.get("status") == "True" for c in status.get("conditions") or ())
 
 
+_ORPHANS = (
+    "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them "
+    "or set propagationPolicy=Orphan to suppress this warning"
+)
+
+
 class Jobs(WorkloadStrategy):
     default_gc_policy = "Orphan"
+
+    def warnings_delete(self) -> list[str]:
+        return [_ORPHANS]
     selectable: ClassVar[dict[str, Callable[[Obj], str]]] = {
         "status.successful": lambda o: str((o.get("status") or {}).get("succeeded", 0))
     }
