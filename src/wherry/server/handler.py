@@ -9,6 +9,7 @@ import logging
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from wherry import errors
@@ -98,6 +99,18 @@ class ApiHandler:
         except BadPath as bad:
             shown = f'Internal Server Error: "{request.path}": failed to create RequestInfo: {bad}\n'
             return answers.text(500, shown)
+        began = perf_counter()
+        response = await self._answer(request, info)
+        known = response.status != 404 or self._known(info)
+        self.api.recorder.count(info, request.method, response.status, perf_counter() - began, known=known)
+        return response
+
+    def _known(self, info: RequestInfo) -> bool:
+        """Whether a URL names something that is served: what is not must not become a label of a metric."""
+        d = self.api.registry.find(info.workspace, info.group, info.version, info.resource)
+        return d is not None and (not info.subresource or info.subresource in d.resource.subresources)
+
+    async def _answer(self, request: Request, info: RequestInfo) -> Response:
         warnings: list[str] = []
         try:
             user = self._who(request)

@@ -5,33 +5,48 @@ from __future__ import annotations
 import os
 import resource as rusage
 import time
+from bisect import bisect_left
 from collections import Counter
 
 from wherry.server.handler import Call
 from wherry.server.http import Response
+from wherry.server.requestinfo import RequestInfo
 
 _BUCKETS = (0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
+_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
+MAX_ROWS = 5000  # of verb, group, version and resource
 _STARTED = time.time()
 
 
 class Recorder:
-    """Counts of finished requests. One dictionary update per request: this is on the hot path."""
+    """Counts of finished requests. Two dictionary look-ups and a search per request: this is on the hot path."""
 
     def __init__(self) -> None:
         self.requests: Counter[tuple[str, str, str, str, int]] = Counter()
         self.seconds: dict[tuple[str, str, str, str], list[float]] = {}
 
-    def count(self, verb: str, group: str, version: str, resource: str, code: int, seconds: float) -> None:
-        self.requests[(verb, group, version, resource, code)] += 1
-        key = (verb, group, version, resource)
+    def count(self, info: RequestInfo, method: str, code: int, seconds: float, *, known: bool = True) -> None:
+        """One answered request; a watch counts when it begins and has no latency. What is not served shares one row,
+        so that nobody can fill the memory with names."""
+        if not known:
+            key = ("other", "", "", "")
+        else:
+            resource = f"{info.resource}/{info.subresource}" if info.subresource else info.resource
+            key = (
+                info.verb if info.is_resource else "other" if method not in _METHODS else method,
+                info.group,
+                info.version,
+                resource,
+            )
+        if len(self.seconds) >= MAX_ROWS and key not in self.seconds:
+            key = ("other", "", "", "")
+        self.requests[(*key, code)] += 1
         row = self.seconds.get(key)
         if row is None:
             row = self.seconds[key] = [0.0] * (len(_BUCKETS) + 2)
-        for index, bound in enumerate(_BUCKETS):
-            if seconds <= bound:
-                row[index] += 1
-                break
-        row[-2] += 1
+        if info.verb == "watch":
+            return
+        row[bisect_left(_BUCKETS, seconds)] += 1
         row[-1] += seconds
 
 
@@ -50,14 +65,17 @@ def respond(call: Call) -> Response:
         lines.append(f"apiserver_request_total{{{labels}}} {number}")
     family("apiserver_request_duration_seconds", "histogram", "Response latency in seconds, watches left out.")
     for (verb, group, version, res), row in sorted(api.recorder.seconds.items()):
+        if verb == "watch":
+            continue
         labels = f'group="{group}",resource="{res}",verb="{verb.upper()}",version="{version}"'
         total = 0.0
         for bound, count in zip(_BUCKETS, row, strict=False):
             total += count
             lines.append(f'apiserver_request_duration_seconds_bucket{{{labels},le="{bound}"}} {int(total)}')
-        lines.append(f'apiserver_request_duration_seconds_bucket{{{labels},le="+Inf"}} {int(row[-2])}')
+        total += row[len(_BUCKETS)]
+        lines.append(f'apiserver_request_duration_seconds_bucket{{{labels},le="+Inf"}} {int(total)}')
         lines.append(f"apiserver_request_duration_seconds_sum{{{labels}}} {row[-1]:.6f}")
-        lines.append(f"apiserver_request_duration_seconds_count{{{labels}}} {int(row[-2])}")
+        lines.append(f"apiserver_request_duration_seconds_count{{{labels}}} {int(total)}")
     family("apiserver_longrunning_requests", "gauge", "Open watches.")
     lines.append(f'apiserver_longrunning_requests{{verb="WATCH"}} {len(api.hub)}')
     family("apiserver_resource_objects", "gauge", "Stored objects by resource.")
