@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from wherry.errors import FieldError, invalid, required
 from wherry.machinery.builtin.common.names import dns1035_label
-from wherry.machinery.schema.formats_rare import is_uri
+from wherry.machinery.schema.formats_uri import is_uri
 
 Obj = dict[str, Any]
 APPROVAL = "api-approved.kubernetes.io"
