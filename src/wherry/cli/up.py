@@ -27,8 +27,7 @@ IMPATIENCE_SECONDS = 0.3
 
 def up(options: argparse.Namespace) -> int:
     """Start, say so in one line, wait for SIGINT or SIGTERM, stop. Expected failures are one line on stderr."""
-    from wherry.controlplane.warm import warm
-from wherry.controlplane.tokens import TokenFileError, read_tokens
+    from wherry.controlplane.tokens import TokenFileError, read_tokens
     from wherry.server.serve import ListenError
     from wherry.storage.api import StorageError
 
@@ -77,6 +76,8 @@ async def _serve(options: argparse.Namespace, users: dict[str, User]) -> None:
         print(f"Ready at {plane.url} in {since_start_ms()} ms; kubeconfig: {plane.kubeconfig_path}", flush=True)
         asked = ("workloads",) if options.controllers else ()
         plane.start_features(asked, simulate_nodes=options.simulate_nodes)
+        from wherry.controlplane.warm import warm
+
         warming = asyncio.create_task(warm())
         await stop.wait()
         warming.cancel()
