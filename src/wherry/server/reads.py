@@ -37,22 +37,21 @@ async def get(call: Call) -> Response:
     assert d is not None
     form = form_of(call)
     if info.query:
-        _check_get_revision(call)
+        await _check_get_revision(call)
     record = read.get(call.api.store, d, info.namespace, info.name)
     if d.conversion is not None:
         await d.conversion.prepare(d, (record,))
     return object_answer(call, record, form)
 
 
-def _check_get_revision(call: Call) -> None:
+async def _check_get_revision(call: Call) -> None:
     text = call.info.first("resourceVersion")
     try:
         asked = read.parse_revision(text)
     except ValueError as bad:
         shown = f"resourceVersion: Invalid value: {errors.go_quote(text)}: {bad}"
         raise errors.StatusError(shown, reason="") from None
-    if asked > call.api.store.storage.revision:
-        raise read.too_large(asked, call.api.store.storage.revision)
+    await read.until_fresh(call.api.store, asked)
 
 
 def object_answer(call: Call, record: Record, form: negotiate.Form, status: int = 200) -> Response:
@@ -149,6 +148,8 @@ async def list_(call: Call) -> Response:
         query.token = info.first("continue")
         query.revision = info.first("resourceVersion")
         query.revision_match = info.first("resourceVersionMatch")
+        if query.revision:
+            await read.fresh_enough(api.store, query)
     if form.transform:
         forms.check(d, form, is_list=True)
         include = forms.include_object(info) if form.transform == "Table" else ""

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Hashable
+from typing import TYPE_CHECKING
 
 import orjson
 
@@ -15,8 +16,11 @@ from wherry.server.handler import Call
 from wherry.server.http import Response
 from wherry.storage.api import Compacted, FutureRevision, Record
 from wherry.store.definition import Definition
-from wherry.store.read import parse_revision, too_large
+from wherry.store.read import FRESH_SECONDS, parse_revision, too_large
 from wherry.store.watch import Encode, Match, Watcher, line
+
+if TYPE_CHECKING:
+    from wherry.store.converted import Feed
 
 _MIN_TIMEOUT = 1800.0  # seconds; a watch without timeoutSeconds lasts this long to twice as long (MinRequestTimeout)
 _BOOKMARK_EVERY = 60.0
@@ -128,6 +132,8 @@ class _Session:
         self.form = form
 
         self._timers: list[asyncio.TimerHandle] = []
+        self._feed: Feed | None = None  # where a webhook converts
+        self._stop_waiting: Callable[[], None] | None = None  # for a revision from the future
         self._begun = False
         self._done = False
 
@@ -161,27 +167,36 @@ class _Session:
             self._done = True
             for timer in self._timers:
                 timer.cancel()
+            if self._stop_waiting is not None:
+                self._stop_waiting()
+            if self._feed is not None:
+                self._feed.stop()
             self.api.hub.remove(self.d.prefix, self.watcher)
 
     def _begin(self) -> None:
         self._begun = True
         loop = asyncio.get_running_loop()
-        refused = self._start()
-        if refused is not None:
+        if self.asked > self.api.store.storage.revision:
+            self._wait(loop)
+            if self.initial:
+                return  # the time of a watch counts from its begin
+        elif (refused := self._start()) is not None:
             self.watcher.queue.append(refused)
             self.watcher.close()
             return
+        self._set_timers(loop)
+
+    def _set_timers(self, loop: asyncio.AbstractEventLoop) -> None:
         self._timers.append(loop.call_later(self.seconds, self.watcher.close))
         if self.bookmarks:
             self._schedule_bookmarks(loop, self._timers)
 
     def _start(self) -> bytes | None:
         """Queue what comes first and join the hub; or the ERROR event that ends the watch before it began."""
-        storage = self.api.store.storage
-        if self.asked > storage.revision:
-            return self._error(too_large(self.asked, storage.revision))
         try:
-            if self.initial:
+            if self.d.conversion is not None:
+                self._start_feed()
+            elif self.initial:
                 self._send_present()
                 self.api.hub.add(self.d.prefix, self.watcher, None)
             else:
@@ -193,15 +208,54 @@ class _Session:
             return self._error(too_large(future.revision, future.current))
         return None
 
+    def _start_feed(self) -> None:
+        """A kind that a webhook converts: the hub only ends the watch, a feed of its own fills it."""
+        from wherry.store.converted import Feed
+
+        self._feed = Feed(self.api.store.storage, self.d, self.watcher)
+        self.api.hub.add(self.d.prefix, self.watcher, None)
+        bookmark = (lambda revision: self._bookmark(revision, ended=True)) if self.bookmarks else None
+        self._feed.begin(self.initial, self.asked or None, bookmark)
+
+    def _wait(self, loop: asyncio.AbstractEventLoop) -> None:
+        """A revision that is not there yet. A watch that begins with the present state waits for it as long as a list
+        would, then ends; any other begins when it comes, since nothing before it is to be shown."""
+        storage = self.api.store.storage
+
+        def look(_: object) -> None:
+            if storage.revision < self.asked:
+                return
+            unsubscribe()
+            self._stop_waiting = None
+            if self.initial:
+                give_up.cancel()
+                self._set_timers(loop)
+            refused = self._start()
+            if refused is not None:
+                end(refused)
+            self.watcher.flush()
+
+        def end(data: bytes) -> None:
+            self.watcher.send(data)
+            self.watcher.close()
+
+        def late() -> None:
+            end(self._error(too_large(self.asked, storage.revision)))
+
+        unsubscribe = self._stop_waiting = storage.subscribe(look)
+        if self.initial:
+            give_up = loop.call_later(FRESH_SECONDS, late)
+            self._timers.append(give_up)
+
     def _send_present(self) -> None:
         watcher = self.watcher
         page = self.api.store.storage.range(watcher.prefix)
         match, encode = watcher.match, watcher.encode
         chunk = [encode("ADDED", r) for r in page.records if match is None or match(r)]
         if chunk:
-            watcher.queue.append(b"".join(chunk))
+            watcher.start_with(b"".join(chunk))
         if self.bookmarks and not watcher.closed:
-            watcher.queue.append(self._bookmark(page.revision, ended=True))
+            watcher.start_with(self._bookmark(page.revision, ended=True))
 
     def _error(self, error: errors.StatusError) -> bytes:
         return line("ERROR", orjson.dumps(error.to_status()))
@@ -236,7 +290,9 @@ class _Session:
 
         def send() -> None:
             if not self.watcher.closed:
-                self.watcher.send(self._bookmark(self.api.store.storage.revision))
+                if self._stop_waiting is None:
+                    shown = self._feed.revision if self._feed is not None else self.api.store.storage.revision
+                    self.watcher.send(self._bookmark(shown))
                 plan()
 
         def plan() -> None:

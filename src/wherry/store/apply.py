@@ -82,7 +82,15 @@ def merged(store: Store, d: Definition, live: Obj | None, patch: Obj, ctx: Write
         base = {"kind": res.kind, "apiVersion": res.api_version, "metadata": {}}
         base, _ = d.canonical(base, "Ignore")
     applied = apply_fields(
-        base, patch, ctx.manager, ctx.force, kind, store.now(), d.node(), d.reset(subresource), subresource,
+        base,
+        patch,
+        ctx.manager,
+        ctx.force,
+        kind,
+        store.now(),
+        d.node(),
+        d.reset(subresource),
+        subresource,
         ctx.convert or d.convert,
     )
     try:

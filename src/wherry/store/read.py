@@ -5,6 +5,7 @@ A list is answered as records; `server` turns them into bytes of the form that w
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from wherry.store.definition import Definition
 from wherry.store.store import Store
 
 Match = Callable[[Record], bool]
+FRESH_SECONDS = 3.0  # how long a read waits for a revision that is not there yet (cacher.blockTimeout)
 
 
 @dataclass(slots=True)
@@ -56,6 +58,28 @@ def too_large(asked: int, current: int) -> errors.Timeout:
     return errors.Timeout(f"Timeout: Too large resource version: {asked}, current: {current}", details=details)
 
 
+async def until_fresh(store: Store, revision: int) -> None:
+    """Wait until a revision is there. Raises Timeout when it does not come: the client may be ahead of this server
+    for a moment, or hold a revision of another one."""
+    storage = store.storage
+    if revision <= storage.revision:
+        return
+    came = asyncio.Event()
+
+    def look(_: object) -> None:
+        if storage.revision >= revision:
+            came.set()
+
+    unsubscribe = storage.subscribe(look)
+    try:
+        async with asyncio.timeout(FRESH_SECONDS):
+            await came.wait()
+    except TimeoutError:
+        raise too_large(revision, storage.revision) from None
+    finally:
+        unsubscribe()
+
+
 def parse_revision(text: str) -> int:
     """The number in a resourceVersion. Raises ValueError with the text of Go's strconv."""
     if not text:
@@ -86,6 +110,14 @@ def list_objects(store: Store, d: Definition, query: ListQuery) -> ListResult:
         raise _expired(query) from None
     except FutureRevision as future:
         raise too_large(future.revision, future.current) from None
+
+
+async def fresh_enough(store: Store, query: ListQuery) -> None:
+    """Wait for the revision that a list names, unless it wants exactly that one (which the cache does not wait for)."""
+    exact = query.token or query.revision_match == "Exact" or (not query.revision_match and query.limit)
+    text = query.revision
+    if not exact and text.isdigit() and text.isascii() and int(text) < 1 << 64:
+        await until_fresh(store, int(text))
 
 
 def _snapshot(store: Store, query: ListQuery) -> int:

@@ -66,6 +66,11 @@ class Watcher:
         elif self._waiter is not None:
             self._wake()
 
+    def start_with(self, data: bytes) -> None:
+        """Queue what stands before all events, however long it is."""
+        self.queue.append(framed(data) if self.sink is not None else data)
+        self._wake()
+
     def send(self, data: bytes) -> None:
         """Queue one raw line and let it go at once."""
         self.offer(framed(data) if self.sink is not None else data)
@@ -189,7 +194,7 @@ def _deliver(event: Event, watcher: Watcher, encoded: dict[tuple[Hashable, str, 
     if now:
         kind, shown = ("MODIFIED" if before else "ADDED"), record
     elif before:
-        kind, shown = "DELETED", event.final if record is None else _left(previous, event.revision)
+        kind, shown = "DELETED", event.final if record is None else left(previous, event.revision)
     else:
         return
     assert shown is not None
@@ -202,7 +207,7 @@ def _deliver(event: Event, watcher: Watcher, encoded: dict[tuple[Hashable, str, 
     watcher.offer(data)
 
 
-def _left(previous: Record | None, revision: int) -> Record:
+def left(previous: Record | None, revision: int) -> Record:
     """An object that left a selector: as it was, at the revision of the change (TRAPS 19)."""
     assert previous is not None
     obj = orjson.loads(previous.value)
