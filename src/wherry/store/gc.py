@@ -46,6 +46,7 @@ class GarbageCollector:
         self._queued: set[tuple[str, str]] = set()
         self._tasks = Background("garbage collector")
         self._kinds: dict[str, dict[tuple[str, str], Definition]] = {}
+        self._collections: dict[str, dict[str, Definition]] = {}
         registry.on_change(self._forget_kinds)
 
     def start(self) -> None:
@@ -61,6 +62,7 @@ class GarbageCollector:
 
     def _forget_kinds(self, workspace: str) -> None:
         self._kinds.pop(workspace, None)
+        self._collections.pop(workspace, None)
 
     async def stop(self) -> None:
         await self._tasks.stop()
@@ -237,13 +239,17 @@ class GarbageCollector:
         return table.get((api_version, kind))
 
     def _by_key(self, key: str) -> tuple[Definition, str, str] | None:
+        """(definition, namespace, name) of a stored object, None when its kind is no longer served."""
         prefix = collection_of(key)
         workspace = key.split("/", 2)[1]
-        for d in self.registry.collections(workspace):
-            if d.prefix == prefix:
-                namespace, _, name = key[len(prefix) :].rpartition("/")
-                return d, namespace, name
-        return None
+        known = self._collections.get(workspace)
+        if known is None:
+            known = self._collections[workspace] = {d.prefix: d for d in self.registry.collections(workspace)}
+        d = known.get(prefix)
+        if d is None:
+            return None
+        namespace, _, name = key[len(prefix) :].rpartition("/")
+        return d, namespace, name
 
     async def _delete(self, key: str, uid: str, policy: str) -> None:
         from wherry.store.delete import DeleteOptions, delete  # not needed for a start
