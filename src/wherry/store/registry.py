@@ -108,6 +108,19 @@ def _node(schema_name: str) -> Any:
     return from_openapi(builtins.schema(schema_name), builtins.schema)
 
 
+def _in_version(res: Resource, storage: str, obj: Obj, api_version: str) -> tuple[Obj, Any] | None:
+    """An object of a built-in kind in another served version, with its type; None for a version there is not."""
+    from wherry.machinery.builtin.conversion import converter
+
+    group, _, version = api_version.rpartition("/")
+    other = builtins.resource(group, version, res.name)
+    if other is None or other.kind != res.kind:
+        return None
+    stored = converter(res.group, res.name, obj["apiVersion"], storage)(obj)
+    shown = converter(group, res.name, storage, api_version)(stored)
+    return shown, _node(builtins.schema_name(group, version, other.kind))
+
+
 def _builtin_definition(workspace: str, res: Resource) -> Definition:
     storage = builtins.storage_group_version(res.group, res.name)
     return _definition(workspace, res, str(storage), storage.group, strategy(res.group, res.name))
@@ -184,6 +197,7 @@ def _definition(workspace: str, res: Resource, storage: str, storage_group: str,
         patched=patched,
         node=partial(_node, schema_name),
         reset=partial(of_builtin, res.group, res.name),
+        convert=partial(_in_version, res, storage),
         to_storage=to_storage,
         from_storage=from_storage,
         returns_deleted=(res.group, res.name) in _RETURNS_DELETED,
