@@ -64,4 +64,12 @@ def _up(up: argparse.ArgumentParser) -> None:
         "--token-auth-file", type=Path, metavar="FILE",
         help='further bearer tokens, lines of token,user,uid,"group1,group2"',
     )  # fmt: skip
+    up.add_argument(
+        "--controllers", action="store_true",
+        help="run the controllers of apps and batch (Deployments make pods, ...); off by default, as in a bare API server",
+    )  # fmt: skip
+    up.add_argument(
+        "--simulate-nodes", type=int, default=0, metavar="N",
+        help="N simulated nodes, on which pods become ready although nothing runs; includes --controllers",
+    )  # fmt: skip
     up.add_argument("--log-level", choices=LOG_LEVELS, default="warning", help="how much to log (default warning)")

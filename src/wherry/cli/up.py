@@ -74,8 +74,7 @@ async def _serve(options: argparse.Namespace, users: dict[str, User]) -> None:
         gc.freeze()
         gc.set_threshold(20_000, 20, 50)
         print(f"Ready at {plane.url} in {since_start_ms()} ms; kubeconfig: {plane.kubeconfig_path}", flush=True)
-        asked = ("workloads",) if options.controllers else ()
-        plane.start_features(asked, simulate_nodes=options.simulate_nodes)
+        plane.start_features(("workloads",) if options.controllers else (), simulate_nodes=options.simulate_nodes)
         from wherry.controlplane.warm import warm
 
         warming = asyncio.create_task(warm())

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import entry_points
 
 from wherry.access.chain import AUTHENTICATED, MASTERS
 from wherry.access.user import User
 from wherry.client import Client
 from wherry.feature import ENTRY_POINTS, Feature, Runnable
+from wherry.kit.aio import Background
+from wherry.runtime.nodes import NodeRuntime
 from wherry.server.handler import ApiHandler
 from wherry.server.local import LocalTransport
 
@@ -28,6 +32,19 @@ def installed() -> list[Feature]:
     return [found[name] for name in sorted(found)]
 
 
+def chosen(asked: Sequence[str], objects: Mapping[str, Sequence[dict[str, object]]]) -> list[Feature]:
+    """The features that run by default and those asked for by name; `objects` are further manifests of single ones."""
+    found = {feature.name: feature for feature in installed()}
+    unknown = [name for name in asked if name not in found]
+    if unknown:
+        raise LookupError(f"unknown feature {unknown[0]}; there are {', '.join(found)}")
+    return [
+        replace(feature, manifests=(*feature.manifests, *objects.get(feature.name, ())))
+        for feature in found.values()
+        if feature.by_default or feature.name in asked
+    ]
+
+
 class Features:
     """The controllers of all features of one control plane."""
 
@@ -35,15 +52,33 @@ class Features:
         self._handler = handler
         self._chosen = chosen
         self._running: list[Runnable] = []
+        self._tasks = Background("features")
 
     def start(self) -> None:
         for feature in self._chosen:
             user = User(feature.user, groups=(MASTERS, AUTHENTICATED))
             client = Client(LocalTransport(self._handler, user, feature.name), field_manager=feature.name)
-            for runnable in feature.controllers(client):
-                runnable.start()
-                self._running.append(runnable)
+            if feature.manifests:
+                self._tasks.start(self._prepare(feature, client), name=feature.name)
+            else:
+                self._begin(feature, client)
+
+    async def _prepare(self, feature: Feature, client: Client) -> None:
+        """A feature whose kinds must be there first."""
+        from wherry.runtime.manifests import ensure
+
+        for manifest in feature.manifests:
+            await ensure(client, manifest)
+        self._begin(feature, client)
+
+    def _begin(self, feature: Feature, client: Client) -> None:
+        for runnable in feature.controllers(client):
+            if isinstance(runnable, NodeRuntime):
+                self._handler.api.runtimes.append(runnable)
+            runnable.start()
+            self._running.append(runnable)
 
     async def stop(self) -> None:
+        await self._tasks.stop()
         while self._running:
             await self._running.pop().stop()

@@ -125,13 +125,22 @@ class ControlPlane:
         if self.kubeconfig_path is not None:
             kubeconfig.write(self.kubeconfig_path, self.kubeconfig)
 
-    def start_features(self) -> None:
-        """Let the controllers of the installed features begin; after `start`, so that nobody waits for them."""
-        from wherry.controlplane.features import Features, installed
+    def start_features(self, asked: Sequence[str] = (), *, simulate_nodes: int = 0) -> None:
+        """Let the controllers of the installed features begin; after `start`, so that nobody waits for them.
+
+        `asked` names features that do not run by default. Raises LookupError for a name that nobody offers.
+        """
+        from wherry.controlplane.features import Features, chosen
         from wherry.server.handler import ApiHandler
 
         if isinstance(self._handler, ApiHandler) and self._features is None:
-            self._features = Features(self._handler, installed())
+            objects: dict[str, list[dict[str, object]]] = {}
+            if simulate_nodes:
+                from wherry.features.simulation import simulated_nodes
+
+                asked = (*asked, "workloads", "simulation")
+                objects["simulation"] = [simulated_nodes(simulate_nodes)]
+            self._features = Features(self._handler, chosen(asked, objects))
             self._features.start()
 
     async def stop(self) -> None:

@@ -27,13 +27,15 @@ class Feature:
     """One capability.
 
     `user` is the name its controllers act under; `controllers` makes them for one workspace's client; `manifests` are
-    objects (its kinds first of all) that must be there before they start.
+    objects (its kinds first of all) that must be there before they start. A feature that is not `by_default` runs only
+    where somebody asks for it by name.
     """
 
     name: str
     user: str
     controllers: Callable[[Client], Sequence[Runnable]]
     manifests: Sequence[dict[str, object]] = field(default_factory=tuple)
+    by_default: bool = True
 
 
 ENTRY_POINTS = "wherry.features"

@@ -25,6 +25,7 @@ from wherry.store.store import Store
 from wherry.store.watch import WatchHub
 
 if TYPE_CHECKING:
+    from wherry.runtime.nodes import NodeRuntime
     from wherry.server.documents import Documents
     from wherry.server.metrics import Recorder
 
@@ -46,6 +47,7 @@ class Api:
     documents: Documents
     admission: Admission
     recorder: Recorder
+    runtimes: list[NodeRuntime] = field(default_factory=list)  # what runs pods, for logs and exec
     workspaces: frozenset[str] = frozenset((ROOT,))  # those that exist; one until there is a tree of them
 
 

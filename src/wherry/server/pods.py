@@ -153,12 +153,17 @@ async def _ask_budgets(call: Call, pod: Obj, options: DeleteOptions, revision: s
 
 
 async def no_node(call: Call) -> Response:
-    """log, exec, attach, portforward, proxy: there is no kubelet to ask."""
+    """log, exec, attach, portforward, proxy: a runtime that has the node, or there is no kubelet to ask."""
     record = read.get(call.api.store, _pods(call), call.namespace, call.info.name)
     pod = orjson.loads(record.value)
     node = (pod.get("spec") or {}).get("nodeName")
     if not node:
         raise errors.BadRequest(f"pod {call.info.name} does not have a host assigned")
+    for runtime in call.api.runtimes:
+        if runtime.has_node(node):
+            from wherry.server.running import answer
+
+            return await answer(call, runtime, pod)
     text = f'nothing runs here: the node "{node}" of pod {call.info.name} has no kubelet that this server could ask'
     raise errors.ServiceUnavailable(text)
 

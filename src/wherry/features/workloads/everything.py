@@ -1,0 +1,25 @@
+"""All controllers of this feature over one set of collections."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from wherry.client import Client
+from wherry.feature import Runnable
+from wherry.features.workloads.deployment_controller import DeploymentController
+from wherry.features.workloads.replicaset_controller import ReplicaSetController, ReplicationControllerController
+from wherry.features.workloads.wiring import Room, WorkloadController
+from wherry.kit.clock import Clock
+
+CONTROLLERS: tuple[type[WorkloadController], ...] = (
+    ReplicaSetController,
+    ReplicationControllerController,
+    DeploymentController,
+)
+
+
+def controllers(client: Client, clock: Clock | None = None) -> Sequence[Runnable]:
+    """Handlers are set up by all before the collections start, so that nobody misses anything."""
+    room = Room(client, clock)
+    made = [make(room) for make in CONTROLLERS]
+    return [room.shared, *made]
