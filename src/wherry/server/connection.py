@@ -23,6 +23,7 @@ from wherry.kit.pki import Subject, subject_of
 from wherry.server.asgi import Whole, body_size, close_stream, is_stream, pieces, refusal
 from wherry.server.http import Request, Response
 from wherry.server.limits import too_large
+from wherry.server.upgrade import Channel, Upgrade
 
 if TYPE_CHECKING:
     from wherry.server.serve import Server
@@ -120,6 +121,7 @@ class Connection(asyncio.Protocol):
         self._lost: asyncio.Event | None = None
         self._can_write: asyncio.Future[None] | None = None
         self._watcher: Held | None = None
+        self._channel: Channel | None = None  # of a request that asks to leave HTTP: what follows it is not HTTP
         self.deadline = self._loop.time() + self._limits.header_seconds
 
     # --- asyncio.Protocol -------------------------------------------------------------------------------------------
@@ -139,6 +141,8 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._server.connections.discard(self)
         self._closing = True
+        if self._channel is not None:
+            self._channel.end()
         self._waiting.clear()
         self._parser = None  # it holds a reference to us
         self._transport = None
@@ -162,6 +166,9 @@ class Connection(asyncio.Protocol):
         self.deadline = 0.0 if self._task is not None else self._loop.time() + self._limits.idle_seconds
 
     def data_received(self, data: bytes) -> None:
+        if self._channel is not None:
+            self._channel.feed(data)
+            return
         if self._closing:
             return
         self._completed = False
@@ -171,8 +178,10 @@ class Connection(asyncio.Protocol):
             except httptools.HttpParserInvalidMethodError:
                 if self._completed or self._head_bytes or not self._feed_with_known_method(data):
                     raise
-        except httptools.HttpParserUpgrade:
-            pass  # The request itself was complete and has been handed on; what follows is not HTTP.
+        except httptools.HttpParserUpgrade as stopped:
+            # The request itself was complete and has been handed on.
+            if self._channel is not None and (rest := data[stopped.args[0] :]):
+                self._channel.feed(rest)
         except httptools.HttpParserError:
             if not self._closing:
                 self._refuse(BadRequest("the request is not valid HTTP/1.1"))
@@ -252,6 +261,8 @@ class Connection(asyncio.Protocol):
             return
         parser = self._parser
         keep_alive = parser.should_keep_alive() and not parser.should_upgrade() and not self._server.stopping
+        if parser.should_upgrade() and self._transport is not None:
+            self._channel = Channel(self._transport, self._drained)
         request = self._make_request()
         if request is None:
             return
@@ -305,7 +316,10 @@ class Connection(asyncio.Protocol):
             response = await self._app.respond(request)
             keep_alive = keep_alive and not self._server.stopping
             body = response.body
-            if is_stream(body):
+            if isinstance(body, Upgrade):
+                keep_alive = False
+                await self._upgraded(request, response, body)
+            elif is_stream(body):
                 keep_alive = await self._send_stream(request, response, body, keep_alive)
             else:
                 await self._send(request.method, response, keep_alive)
@@ -391,6 +405,28 @@ class Connection(asyncio.Protocol):
         if self._transport is not None and chunked:
             transport.write(_LAST_CHUNK)
         return keep_alive and chunked
+
+    async def _drained(self) -> None:
+        if self._can_write is not None:
+            await self._can_write
+
+    async def _upgraded(self, request: Request, response: Response, upgrade: Upgrade) -> None:
+        """The endpoint speaks for itself from here on; the connection ends when it has done."""
+        transport, channel = self._transport, self._channel
+        if transport is None or channel is None:
+            await close_stream(upgrade)
+            return
+        transport.write(self._head(response, "", True))
+        self._streaming = True
+        try:
+            await upgrade.run(channel)
+        except asyncio.CancelledError:
+            pass  # The client has gone, or the server is stopping.
+        except Exception:
+            log.exception("%s %s: the upgraded connection failed", request.method, request.path)
+        finally:
+            self._streaming = False
+            await close_stream(upgrade)
 
     async def _pushed(self, stream: Pushing, transport: asyncio.Transport) -> None:
         """A watch writes by itself: no task wakes up per event, and an event is framed once for all its watchers."""

@@ -132,7 +132,12 @@ class ApiHandler:
         if isinstance(request.user, User):
             return request.user
         subject = request.peer_subject
-        return self.api.chain.authenticate(Credentials(request.header("authorization"), subject))
+        authorization = request.header("authorization")
+        if not authorization and request.header("sec-websocket-protocol"):
+            from wherry.server.websocket import bearer
+
+            authorization = bearer(request)
+        return self.api.chain.authenticate(Credentials(authorization, subject))
 
     def _may(self, user: User, info: RequestInfo) -> None:
         if info.is_resource:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 import orjson
 
@@ -186,4 +186,10 @@ async def watch(call: Call) -> Response:
     """A stream of events."""
     from wherry.server.watching import stream
 
-    return stream(call, form_of(call))
+    response = stream(call, form_of(call))
+    if call.request.header("upgrade"):
+        from wherry.server import websocket
+
+        if websocket.is_websocket(call.request) and isinstance(response.body, AsyncIterator):
+            return websocket.switch(call.request, websocket.WatchOverWebSocket(response.body))
+    return response
