@@ -230,7 +230,7 @@ def test_a_token_as_a_subprotocol(running: Running) -> None:
     socket = running.connect("?watch=true&fieldSelector=metadata.name=none", header=[], subprotocols=names)
     assert socket.getsubprotocol() == "base64.binary.k8s.io"
     socket.close()
-    with pytest.raises(client.WebSocketBadStatusException, match="401|403"):
+    with pytest.raises(client.WebSocketBadStatusException, match=r"401|403"):
         running.connect("?watch=true", header=[])
 
 
