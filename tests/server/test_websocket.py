@@ -8,7 +8,7 @@ import json
 import socket as sockets
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -175,6 +175,11 @@ def running() -> Iterator[Running]:
     server.close()
 
 
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():
+        await asyncio.sleep(0)
+
+
 def made(name: str, **data: str) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
 
@@ -212,16 +217,12 @@ def test_a_watch_ends_when_its_client_goes(running: Running) -> None:
     hub = handler.api.hub
     before = len(hub)
     sockets_ = [running.connect("?watch=true&fieldSelector=metadata.name=none") for _ in range(3)]
-    assert len(hub) == before + 3
+    running.do(asyncio.wait_for(until(lambda: len(hub) == before + 3), 5))
     sockets_[0].close()
     sockets_[1].sock.shutdown(sockets.SHUT_RDWR)
     sockets_[2].close()
 
-    async def gone() -> None:
-        while len(hub) != before:
-            await asyncio.sleep(0.001)
-
-    running.do(asyncio.wait_for(gone(), 5))
+    running.do(asyncio.wait_for(until(lambda: len(hub) == before), 5))
 
 
 def test_a_token_as_a_subprotocol(running: Running) -> None:
