@@ -164,6 +164,21 @@ def test_bounds_are_refused_with_a_status(sent: bytes, status: int, reason: str)
     run(work)
 
 
+def test_a_body_larger_than_a_head_may_be_leaves_the_connection_alive() -> None:
+    async def work() -> None:
+        async with serving(limits=Limits(header_bytes=2000)) as server:
+            reader, writer = await connect(server)
+            for _ in range(2):
+                writer.write(b"POST /x HTTP/1.1\r\nContent-Length: 5000\r\n\r\n")
+                await writer.drain()
+                writer.write(b"a" * 5000)
+                status, _, body = await answer(reader)
+                assert (status, len(json.loads(body)["body"])) == (200, 5000)
+            writer.close()
+
+    run(work)
+
+
 def test_idle_connections_end() -> None:
     async def work() -> None:
         async with serving(limits=Limits(idle_seconds=0.05)) as server:

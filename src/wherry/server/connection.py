@@ -186,7 +186,7 @@ class Connection(asyncio.Protocol):
             if not self._closing:
                 self._refuse(BadRequest("the request is not valid HTTP/1.1"))
             return
-        if self._in_head and not self._closing:
+        if self._in_head and not self._completed and not self._closing:  # what ended a request was its body
             self._head_bytes += len(data)
             if self._head_bytes > self._limits.header_bytes:
                 self._refuse(_head_too_large())
