@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from wherry.client import Client
 from wherry.feature import Runnable
 from wherry.features.workloads.deployment_controller import DeploymentController
+from wherry.features.workloads.job_controller import JobController
 from wherry.features.workloads.replicaset_controller import ReplicaSetController, ReplicationControllerController
 from wherry.features.workloads.wiring import Room, WorkloadController
 from wherry.kit.clock import Clock
@@ -15,6 +16,7 @@ CONTROLLERS: tuple[type[WorkloadController], ...] = (
     ReplicaSetController,
     ReplicationControllerController,
     DeploymentController,
+    JobController,
 )
 
 
