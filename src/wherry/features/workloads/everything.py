@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 from wherry.client import Client
 from wherry.feature import Runnable
+from wherry.features.workloads.daemonset_controller import DaemonSetController
 from wherry.features.workloads.deployment_controller import DeploymentController
 from wherry.features.workloads.job_controller import JobController
 from wherry.features.workloads.replicaset_controller import ReplicaSetController, ReplicationControllerController
+from wherry.features.workloads.statefulset_controller import StatefulSetController
 from wherry.features.workloads.wiring import Room, WorkloadController
 from wherry.kit.clock import Clock
 
@@ -17,6 +19,8 @@ CONTROLLERS: tuple[type[WorkloadController], ...] = (
     ReplicationControllerController,
     DeploymentController,
     JobController,
+    StatefulSetController,
+    DaemonSetController,
 )
 
 
