@@ -222,6 +222,11 @@ def go_value(value: Any) -> str:
         return go_quote(value)
     if isinstance(value, int | float):
         return str(value)
+    return go_json(value)
+
+
+def go_json(value: Any) -> str:
+    """A value as Go's encoding/json writes it."""
     import json
 
     text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
@@ -243,10 +248,18 @@ def type_invalid(field: str, value: Any, detail: str) -> FieldError:
 
 
 def not_supported(field: str, value: Any, supported: Iterable[str]) -> FieldError:
-    """Supported values are printed in the order given; upstream sorts sets, so pass `sorted(...)` where it does."""
+    """Supported values are printed in the order given; upstream sorts sets, so pass `sorted(...)` where it does.
+
+    What is chosen from has a string type of its own in Go, which prints as JSON and not as a string does.
+    """
     listed = ", ".join(go_quote(v) for v in supported)
-    text = f"Unsupported value: {go_value(value)}" + (f": supported values: {listed}" if listed else "")
+    shown = go_json(value) if isinstance(value, str) else go_value(value)
+    text = f"Unsupported value: {shown}" + (f": supported values: {listed}" if listed else "")
     return FieldError(field, NOT_SUPPORTED[0], text)
+
+
+def internal_error(field: str, why: str) -> FieldError:
+    return FieldError(field, INTERNAL[0], f"{INTERNAL[1]}: {why}")
 
 
 def duplicate(field: str, value: Any) -> FieldError:

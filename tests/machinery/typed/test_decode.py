@@ -43,8 +43,22 @@ def test_fields_come_out_in_gos_order_with_structs_and_without_zeros() -> None:
     assert list(found["spec"]["template"]["spec"]["containers"][0]) == ["name", "image", "resources"]
 
 
-def test_required_lists_become_null() -> None:
-    assert decode("Role", {"rules": []}, "rbac.authorization.k8s.io").obj == {"metadata": {}, "rules": None}
+def test_required_lists_tell_empty_from_absent() -> None:
+    group = "rbac.authorization.k8s.io"
+    assert decode("Role", {"rules": []}, group).obj == {"metadata": {}, "rules": []}
+    assert decode("Role", {}, group).obj == {"metadata": {}, "rules": None}
+
+
+def test_what_is_inside_a_list_that_tells_empty_is_decoded_as_ever() -> None:
+    drivers = [{"name": "d", "nodeID": "n", "topologyKeys": []}]
+    found = decode("CSINode", {"spec": {"drivers": drivers}}, "storage.k8s.io").obj
+    assert found["spec"]["drivers"] == [{"name": "d", "nodeID": "n", "topologyKeys": None}]
+
+
+def test_labels_of_a_pod_template_tell_empty_from_absent() -> None:
+    for given, kept in (({"labels": {}}, {"labels": {}}), ({}, {}), ({"labels": None}, {})):
+        found = decode("Deployment", {"spec": {"template": {"metadata": given}}}, "apps").obj
+        assert found["spec"]["template"]["metadata"] == kept
 
 
 def test_kinds_stored_as_json_keep_empty_lists() -> None:

@@ -29,8 +29,10 @@ _TELLS_EMPTY = frozenset(
     (
         ("autoscaling/v2.HPAScalingRules", "policies"),
         ("batch/v1.SuccessPolicy", "rules"),
+        ("core/v1.PersistentVolumeSpec", "capacity"),
         ("core/v1.PodSpec", "overhead"),
         ("core/v1.ResourceRequirements", "claims"),
+        ("networking/v1.IngressSpec", "rules"),
     )
 )
 # Lists that are always written: who sends an empty one owns it, who sends none does not. What is stored is null for both
@@ -245,7 +247,7 @@ def _struct(name: str, keep_empty: bool) -> Decode:
         klass = _PLAIN.get(underlying(field.type.lstrip("*")))
         null = (SKIP if drops_null(field) else STORE) if is_nilable(field.type) else DECODE
         tells = (name, field.json) in _TELLS_EMPTY or (name, field.json) in _REQUIRED_LISTS
-        closure = _late(rows, field, keep_empty or tells)
+        closure = _late(rows, name, field, keep_empty, tells)
         rows[field.json] = Row(index, klass, closure, drops_empty(field) and not tells, null, segment)
         if not drops_null(field):
             must.append((index, field.json, zero(field.type, keep_empty)))
@@ -253,15 +255,41 @@ def _struct(name: str, keep_empty: bool) -> Decode:
     return struct_decoder(shown(name).rpartition(".")[2], shown(name), rows, tuple(must))
 
 
+def _telling(closure: Decode, kind: type) -> Decode:
+    """Keeps an empty list or map as it came; what is in one that is not empty is decoded as ever."""
+
+    def decode(raw: Any, at: At, ctx: Context) -> Any:
+        return raw if raw.__class__ is kind and not raw else closure(raw, at, ctx)
+
+    return decode
+
+
+def _labelled(closure: Decode) -> Decode:
+    """Metadata of a pod template: refusals print labels that are an empty map otherwise than those that are none."""
+
+    def decode(raw: Any, at: At, ctx: Context) -> Any:
+        empty = isinstance(raw, dict) and raw.get("labels") == {}
+        out = closure(raw, at, ctx)
+        if empty and out is not None:
+            out["labels"] = {}
+        return out
+
+    return decode
+
+
 _PLAIN: dict[str, type] = {"string": str, "bool": bool}
 
 
-def _late(rows: Rows, field: Field, keep_empty: bool) -> Decode:
+def _late(rows: Rows, owner: str, field: Field, keep_empty: bool, tells: bool) -> Decode:
     """A field's closure, made at its first use and then put in its own place."""
 
     def decode(raw: Any, at: At, ctx: Context) -> Any:
         # The struct's loop has dealt with null, so a pointer is decoded like what it points to.
         made = decoder(field.type.removeprefix("*"), keep_empty)
+        if field.json == "metadata" and owner == "core/v1.PodTemplateSpec":
+            made = _labelled(made)
+        if tells and not keep_empty:
+            made = _telling(made, list if underlying(field.type).startswith("[]") else dict)
         rows[field.json] = rows[field.json]._replace(closure=made)
         return made(raw, at, ctx)
 

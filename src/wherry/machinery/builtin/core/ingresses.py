@@ -159,6 +159,11 @@ class IngressStrategy(Strategy):
             out.append(invalid(f"annotations.{CLASS}", given, why))
         return out
 
+    def canonicalize(self, obj: Obj) -> None:
+        spec = spec_of(obj)
+        if not spec.get("rules", True):  # an empty list was told from none for the sake of one refusal
+            del spec["rules"]
+
     def validate_update(self, new: Obj, old: Obj) -> list[FieldError]:
         before = spec_of(old)
         any_secret = any(_secret_texts(item) for item in before.get("tls") or [])

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import ClassVar
 
-from wherry.errors import DUPLICATE, FieldError, duplicate, forbidden, invalid, not_supported, required
+from wherry.errors import DUPLICATE, FieldError, duplicate, forbidden, internal_error, invalid, not_supported, required
 from wherry.machinery.builtin.common.labels import validate_label_name
 from wherry.machinery.builtin.common.names import label_value
 from wherry.machinery.builtin.common.quantities import round_to_milli
@@ -86,8 +86,14 @@ def _pod_cidrs(cidrs: list[str]) -> list[FieldError]:
     out: list[FieldError] = []
     for i, cidr in enumerate(cidrs):
         out += legacy_cidr(f"{field}[{i}]", cidr)
-    families = {block.bits for block in map(parse_cidr, cidrs) if block is not None}
-    if len(cidrs) > 2 or (len(cidrs) == 2 and len(families) < 2):
+    if len(cidrs) < 2:
+        return out
+    blocks = [parse_cidr(cidr) for cidr in cidrs]
+    if None in blocks:
+        index = blocks.index(None)
+        why = f"invalid CIDR[{index}]: <nil> (invalid CIDR address: {cidrs[index]})"
+        out.append(internal_error(field, f"invalid PodCIDRs. failed to check with dual stack with error:{why}"))
+    if None in blocks or len(cidrs) > 2 or len({block.bits for block in blocks if block is not None}) < 2:
         why = "may specify no more than one CIDR for each IP family"
         out.append(invalid(field, cidrs, why))
     return out
@@ -123,8 +129,9 @@ def _declared(obj: Obj) -> list[FieldError]:
 def _sync_pod_cidrs(obj: Obj) -> None:
     """podCIDR and podCIDRs tell the same (conversion of v1.NodeSpec)."""
     spec = obj.get("spec") or {}
-    if spec.get("podCIDR") and not spec.get("podCIDRs"):
-        spec["podCIDRs"] = [spec["podCIDR"]]
+    first = spec.get("podCIDR")
+    if first and first != (spec.get("podCIDRs") or [""])[0]:  # the field of old wins
+        spec["podCIDRs"] = [first]
     elif spec.get("podCIDRs"):
         spec["podCIDR"] = spec["podCIDRs"][0]
 

@@ -362,6 +362,15 @@ class VolumeAttachmentStrategy(ResetStatus, StatusOnly, Strategy):
     unconditional_update = False
     empty_status: ClassVar[Obj | None] = {"attached": False}
 
+    def default(self, obj: Obj) -> None:
+        inline = (spec_of(obj).get("source") or {}).get("inlineVolumeSpec")
+        if inline is not None:
+            from wherry.machinery.builtin.core.volume_spec import default_source
+
+            default_source(inline)
+            if not inline.get("capacity", True):
+                del inline["capacity"]
+
     def validate_create(self, obj: Obj) -> list[FieldError]:
         spec, status = spec_of(obj), obj.get("status") or {}
         out = csi_driver_name(spec.get("attacher") or "", "spec.attacher")

@@ -202,10 +202,11 @@ def _access(modes: list[str], field: str) -> list[FieldError]:
 
 
 def _capacity(spec: Obj, field: str) -> list[FieldError]:
-    capacity = spec.get("capacity") or {}
+    given = spec.get("capacity")
+    capacity: Obj = given or {}
     out = [] if capacity else [required(field)]
     if set(capacity) != {"storage"}:
-        out.append(not_supported(field, dict(sorted(capacity.items())), ["storage"]))
+        out.append(not_supported(field, None if given is None else dict(sorted(capacity.items())), ["storage"]))
     for name, text in capacity.items():
         where = f"{field}[{name}]"
         out += basic_resource(text, where)
@@ -274,7 +275,7 @@ def _names(spec: Obj, inline: bool, field: str) -> list[FieldError]:
     elif mode is not None and not inline and mode not in VOLUME_MODES:
         out.append(not_supported(where, mode, VOLUME_MODES))
     name, where = spec.get("volumeAttributesClassName"), field + ".volumeAttributesClassName"
-    if name is not None:
+    if name is not None and not inline:
         if name:
             out += checked(where, name, dns1123_subdomain(name))
         else:

@@ -92,7 +92,7 @@ class DaemonSets(TemplateStrategy):
         )
         labels = (template.get("metadata") or {}).get("labels")
         if selector is None or (selector_is_convertible(selector) and not selector_matches(selector, labels)):
-            shown = dict(sorted(labels.items())) if labels else None
+            shown = dict(sorted(labels.items())) if labels is not None else None
             errors.append(invalid("spec.template.metadata.labels", shown, NO_MATCH))
         if selector is not None and is_empty_selector(selector):
             errors.append(invalid("spec.selector", {}, "empty selector is invalid for daemonset"))

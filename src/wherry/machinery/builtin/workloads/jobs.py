@@ -183,7 +183,7 @@ def _spec_and_selector(spec: Obj, path: str, options: PodOptions) -> list[FieldE
         errors += validate_label_selector(selector, path + ".selector", allow_invalid_values=any_values)
     labels = (spec["template"].get("metadata") or {}).get("labels")
     if selector is None or (selector_is_convertible(selector) and not selector_matches(selector, labels)):
-        shown = dict(sorted(labels.items())) if labels else None
+        shown = dict(sorted(labels.items())) if labels is not None else None
         errors.append(invalid(path + ".template.metadata.labels", shown, NO_MATCH))
     return errors
 

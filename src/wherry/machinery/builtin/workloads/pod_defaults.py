@@ -68,9 +68,12 @@ def default_pod(pod: Obj) -> None:
             tidy_resources(entry.get("resources"))
 
 
-def default_template(template: Obj) -> None:
-    """Defaults of a v1 PodTemplateSpec."""
-    drop_init_annotations(template.setdefault("metadata", {}))
+def default_template(template: Obj, *, keep_labels: bool = False) -> None:
+    """Defaults of a v1 PodTemplateSpec; `keep_labels` leaves an empty map to be refused."""
+    meta = template.setdefault("metadata", {})
+    drop_init_annotations(meta)
+    if not keep_labels and not meta.get("labels", True):
+        del meta["labels"]
     spec: Obj = template.setdefault("spec", {})
     if not spec.get("overhead", True):
         del spec["overhead"]

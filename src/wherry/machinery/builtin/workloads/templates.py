@@ -46,7 +46,7 @@ def labels_mismatch(selector: Obj | None, template: Obj, path: str) -> list[Fiel
     labels = (template.get("metadata") or {}).get("labels")
     if selector is not None and (is_empty_selector(selector) or selector_matches(selector, labels)):
         return []
-    shown = dict(sorted(labels.items())) if labels else None
+    shown = dict(sorted(labels.items())) if labels is not None else None
     return [invalid(path + ".metadata.labels", shown, NO_MATCH)]
 
 
@@ -78,7 +78,7 @@ class TemplateStrategy(WorkloadStrategy):
         return obj["spec"]["template"]  # type: ignore[no-any-return]
 
     def default(self, obj: Obj) -> None:
-        default_template(obj.setdefault("spec", {}).setdefault("template", {}))
+        default_template(obj.setdefault("spec", {}).setdefault("template", {}), keep_labels=True)
         self.default_rest(obj)
 
     def default_rest(self, obj: Obj) -> None:
