@@ -349,3 +349,73 @@ def test_a_fresh_handler_reads_what_another_stored() -> None:
         await storage.close()
 
     asyncio.run(main())
+
+
+def test_a_deprecated_version_warns_at_every_verb() -> None:
+    async def test(api: Api) -> None:
+        old = version("v1", "a", storage=True, deprecated=True, subresources={"status": {}})
+        await established(api, definition([old, version("v2", "a")]))
+        text = '299 - "c.example.com/v1 Thing is deprecated; use c.example.com/v2 Thing"'
+        crd_path = V1 + "/x"
+        for method, path, body, media in (
+            ("POST", V1, thing("v1", "x", a="1"), "application/json"),
+            ("GET", V1, None, ""),
+            ("GET", crd_path, None, ""),
+            ("GET", V1 + "?watch=true", None, ""),
+            ("PATCH", crd_path, {"spec": {"a": "2"}}, MERGE),
+            ("PATCH", crd_path + "/status", {"status": {}}, MERGE),
+            ("GET", V1 + "/none", None, ""),
+            ("DELETE", crd_path, None, ""),
+            ("DELETE", V1, None, ""),
+        ):
+            response = await api.respond(method, path, body, media)
+            warnings = [value for name, value in response.headers if name == "warning"]
+            assert warnings[:1] == [text], (method, path)
+        response = await api.respond("GET", V2)
+        assert not [value for name, value in response.headers if name == "warning"]
+
+    run(test)
+
+
+def test_lists_name_the_version_that_was_asked_for() -> None:
+    async def test(api: Api) -> None:
+        await established(api, definition([version("v1", "a", storage=True), version("v2", "a")]))
+        await api.call("POST", V1, thing("v1", "x", a="1"))
+        for path, api_version in ((V1, "c.example.com/v1"), (V2, "c.example.com/v2")):
+            found = await api.call("GET", path)
+            assert (found["apiVersion"], found["kind"]) == (api_version, "ThingList")
+            assert [(i["apiVersion"], i["kind"]) for i in found["items"]] == [(api_version, "Thing")]
+
+    run(test)
+
+
+def test_a_definition_that_goes_lets_nothing_in_and_waits_also_after_a_restart() -> None:
+    async def main() -> None:
+        storage = open_storage("memory:")
+        handler = await build_handler(storage, token="t")
+        api = Api(handler)
+        await established(api, definition([version("v1", "a", storage=True)]))
+        held = thing("v1", "x", a="1")
+        held["metadata"]["finalizers"] = ["example.com/hold"]
+        await api.call("POST", V1, held)
+        await api.call("DELETE", CRDS + "/things.c.example.com")
+        await handler.close()
+        handler = await build_handler(storage, token="t")
+        api = Api(handler)
+        refused = await api.call("POST", V1, thing("v1", "y"))
+        assert (refused["code"], refused["reason"]) == (403, "Forbidden")
+        assert refused["message"] == (
+            'things.c.example.com "y" is forbidden: create not allowed while custom resource definition is terminating'
+        )
+        assert "deletionTimestamp" in (await api.call("GET", V1 + "/x"))["metadata"]
+        await api.call("PATCH", V1 + "/x", {"metadata": {"finalizers": None}}, MERGE)
+        for _ in range(50):
+            if (await api.call("GET", CRDS + "/things.c.example.com"))["kind"] == "Status":
+                break
+            await asyncio.sleep(0)
+        assert (await api.call("GET", CRDS + "/things.c.example.com"))["code"] == 404
+        assert storage.count("/root/c.example.com/things/") == 0
+        await handler.close()
+        await storage.close()
+
+    asyncio.run(main())

@@ -44,6 +44,8 @@ async def serve(call: Call) -> Response:
     call.definition = d
     res = d.resource
     _check_path(call, res)
+    if d.custom and d.deprecation:  # whatever becomes of the request, also at subresources
+        call.warnings.append(d.deprecation)
     if info.subresource:
         return await subresources.serve(call)
     if not info.verb or call.request.method == "HEAD":
@@ -58,7 +60,7 @@ async def serve(call: Call) -> Response:
         raise method_not_allowed()
     if not _served(info, res):
         raise method_not_allowed()
-    if d.deprecation:
+    if d.deprecation and not d.custom:
         call.warnings.append(d.deprecation)
     return await _BY_VERB[info.verb](call)
 

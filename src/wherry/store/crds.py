@@ -148,6 +148,16 @@ class CustomResources:
     # --- deletion ----------------------------------------------------------------------------------------------------
     def _finalize(self, workspace: str, crd: Obj) -> None:
         name = crd["metadata"]["name"]
+        from wherry.machinery.crd import conditions
+
+        if conditions.established(
+            crd.get("status") or {}
+        ):  # served until the last object has gone, also after a restart
+            self._serve(workspace, crd)
+            group, plural = crd["spec"]["group"], crd["status"]["acceptedNames"]["plural"]
+            for (g, _, r), d in self.registry.custom(workspace).items():
+                if (g, r) == (group, plural):
+                    d.terminating = True
         if CLEANUP in (crd["metadata"].get("finalizers") or []) and (workspace, name) not in self._cleaning:
             self._cleaning.add((workspace, name))
             self._tasks.start(self._clean(workspace, crd), name=f"clean-up of {name}")

@@ -39,6 +39,8 @@ async def create(
     if not own_managed:
         set_managed(meta, managed.create(obj, ctx.manager, res.api_version, now, d.node(), d.reset("")))
     obj = d.to_storage(obj)
+    if d.terminating:
+        raise _too_late(d, meta["name"] if "name" in meta else "")
     try:
         if ctx.mutate is not None:
             await ctx.mutate("CREATE", obj, None)
@@ -52,6 +54,14 @@ async def create(
     if ctx.dry_run:
         ctx.give_back()
     return outcome
+
+
+def _too_late(d: Definition, name: str) -> errors.Forbidden:
+    """The definition of the kind is being deleted and waits for its objects to go."""
+    res = d.resource
+    what = f'{errors.qualified(res.group, res.name)} "{name}"' if name else errors.qualified(res.group, res.name)
+    text = f"{what} is forbidden: create not allowed while custom resource definition is terminating"
+    return errors.Forbidden(text, details=errors.resource_details(res.group, res.name, name))
 
 
 def _before_create(d: Definition, obj: Obj, namespace: str, now: str, ctx: WriteContext) -> None:

@@ -60,6 +60,7 @@ class Definition:
     head: bytes = b""
     storage_head: bytes = b""
     same_version: bool = True
+    terminating: bool = False  # the definition behind a custom resource is being deleted
     deprecation: str = ""  # Warning text for every request to this version
     returns_deleted: bool = False  # ReturnDeletedObject: a delete answers with the object instead of a Status
     printer: Any = None  # the TablePrinter; looked up on first use for built-in kinds
