@@ -86,6 +86,17 @@ class Pool:
         self.ports.difference_update(ports)
 
 
+class _Trial:
+    """The pool of a dry run, which upstream asks whether a port is taken but not whether it is in range."""
+
+    def __init__(self, pool: Pool):
+        self.families, self.take_ip, self._pool = pool.families, pool.take_ip, pool
+
+    def take_port(self, wanted: int) -> int:
+        low, high = NODE_PORTS
+        return wanted if wanted and not low <= wanted <= high else self._pool.take_port(wanted)
+
+
 class Addresses:
     """The pools of all workspaces."""
 
@@ -131,12 +142,13 @@ class Addresses:
         from wherry.machinery.builtin.core import service_addresses as rules
 
         pool = self._pool(ask.definition.workspace)
+        source = _Trial(pool) if ask.ctx.dry_run else pool
         try:
             if ask.operation == "CREATE":
-                taken = rules.allocate_create(ask.obj, pool)
+                taken = rules.allocate_create(ask.obj, source)
             else:
                 assert ask.old is not None
-                taken = rules.allocate_update(ask.obj, ask.old, pool)
+                taken = rules.allocate_update(ask.obj, ask.old, source)
         except Exception as error:
             partly = getattr(error, "allocation", None)
             if partly is not None:

@@ -28,6 +28,7 @@ _ZERO: dict[str, Any] = {"string": "", "bool": False, "resource.Quantity": "0", 
 _TELLS_EMPTY = frozenset(
     (
         ("autoscaling/v2.HPAScalingRules", "policies"),
+        ("batch/v1.PodFailurePolicyOnExitCodesRequirement", "values"),
         ("batch/v1.SuccessPolicy", "rules"),
         ("core/v1.PersistentVolumeSpec", "capacity"),
         ("core/v1.PodSpec", "overhead"),
