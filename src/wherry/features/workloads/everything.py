@@ -6,8 +6,11 @@ from collections.abc import Sequence
 
 from wherry.client import Client
 from wherry.feature import Runnable
+from wherry.features.workloads.budget_controller import BudgetController
+from wherry.features.workloads.cronjob_controller import CronJobController
 from wherry.features.workloads.daemonset_controller import DaemonSetController
 from wherry.features.workloads.deployment_controller import DeploymentController
+from wherry.features.workloads.endpoints_controller import EndpointsController
 from wherry.features.workloads.job_controller import JobController
 from wherry.features.workloads.replicaset_controller import ReplicaSetController, ReplicationControllerController
 from wherry.features.workloads.statefulset_controller import StatefulSetController
@@ -21,6 +24,9 @@ CONTROLLERS: tuple[type[WorkloadController], ...] = (
     JobController,
     StatefulSetController,
     DaemonSetController,
+    CronJobController,
+    BudgetController,
+    EndpointsController,
 )
 
 
