@@ -40,7 +40,7 @@ async def create(
         set_managed(meta, managed.create(obj, ctx.manager, res.api_version, now, d.node(), d.reset("")))
     obj = d.to_storage(obj)
     if d.terminating:
-        raise _too_late(d, meta["name"] if "name" in meta else "")
+        raise _too_late(d, meta.get("name", ""))
     try:
         if ctx.mutate is not None:
             await ctx.mutate("CREATE", obj, None)
@@ -109,7 +109,7 @@ async def _store(store: Store, d: Definition, namespace: str, obj: Obj, ctx: Wri
                 shown = d.from_storage(obj) if d.conversion is None else await d.conversion.shown(obj)
                 return Outcome(orjson.dumps(shown), 201, obj)
             kept = obj if d.conversion is None else await d.conversion.stored(obj)
-            record = await store.storage.put(key, encoder(kept), expect=0)
+            record = await store.storage.put(key, encoder(kept, d.most_bytes), expect=0)
         except RevisionConflict as clash:
             if attempts:  # another random name, as upstream's retry
                 obj["metadata"]["name"] = generate_name(obj["metadata"]["generateName"])

@@ -9,7 +9,7 @@ from wherry import errors
 from wherry.machinery import builtins
 from wherry.machinery.crd.versions import CustomVersion, compile_versions, openapi_schema
 from wherry.machinery.kinds import Obj, Resource
-from wherry.store.definition import Definition
+from wherry.store.definition import MAX_CUSTOM, Definition
 
 if TYPE_CHECKING:
     from wherry.store.conversion import Post
@@ -119,6 +119,7 @@ def _definition(workspace: str, crd: Obj, version: CustomVersion, types: _Types)
         to_storage=lambda obj: {**obj, "apiVersion": storage},
         from_storage=lambda obj: {**obj, "apiVersion": res.api_version},
         custom=True,
+        most_bytes=MAX_CUSTOM,
         refresh=version.refresh,
         deprecation=version.deprecation,
         printer=version.printer,

@@ -24,6 +24,13 @@ Patched = Callable[[Any], tuple[Obj, list[str]]]
 Convert = Callable[[Obj], Obj]
 
 
+# What etcd takes in one request, less what is not the object. Upstream stores custom objects as JSON, as we do: for
+# them the limit is the same. It stores built-in kinds as protobuf, which can be half as long; so they get twice that,
+# and no object that upstream takes is refused here.
+MAX_CUSTOM = 1_572_864 - 512
+MAX_BUILTIN = 2 * MAX_CUSTOM
+
+
 def _same(obj: Obj) -> Obj:
     return obj
 
@@ -60,6 +67,7 @@ class Definition:
     head: bytes = b""
     storage_head: bytes = b""
     same_version: bool = True
+    most_bytes: int = MAX_BUILTIN  # of a stored object
     terminating: bool = False  # the definition behind a custom resource is being deleted
     deprecation: str = ""  # Warning text for every request to this version
     returns_deleted: bool = False  # ReturnDeletedObject: a delete answers with the object instead of a Status

@@ -174,7 +174,7 @@ async def _write(store: Store, d: Definition, record: Record, obj: Obj, ctx: Wri
     if ctx.dry_run:
         return Outcome(orjson.dumps(d.from_storage(obj)), 200, obj)
     kept = obj if d.conversion is None else await d.conversion.stored(obj)
-    written = await store.storage.put(record.key, encoder(kept), expect=record.revision)
+    written = await store.storage.put(record.key, encoder(kept, d.most_bytes), expect=record.revision)
     d.fresh(written)
     if d.conversion is not None:
         await d.conversion.prepare(d, (written,))

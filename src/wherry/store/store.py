@@ -11,6 +11,7 @@ import orjson
 from wherry.errors import StatusError
 from wherry.machinery.kinds import Obj
 from wherry.storage.api import Encoder, Storage
+from wherry.store.definition import MAX_BUILTIN
 from wherry.store.labelindex import LabelIndex
 from wherry.store.metadata import order_metadata
 
@@ -33,13 +34,18 @@ class Store:
         return self._stamp
 
 
-def encoder(obj: Obj) -> Encoder:
-    """Bytes of an object once its revision is known. Ours to change: the caller gives the object away."""
+def encoder(obj: Obj, most: int = MAX_BUILTIN) -> Encoder:
+    """Bytes of an object once its revision is known. Ours to change: the caller gives the object away.
+
+    The encoder raises a StatusError for an object of more than `most` bytes."""
     obj["metadata"] = meta = order_metadata(obj["metadata"])
 
     def encode(revision: int) -> bytes:
         meta["resourceVersion"] = str(revision)
-        return orjson.dumps(obj)
+        data = orjson.dumps(obj)
+        if len(data) > most:
+            raise internal("etcdserver: request is too large")
+        return data
 
     return encode
 

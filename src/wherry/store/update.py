@@ -179,7 +179,7 @@ async def _round(
     if ctx.dry_run:
         shown = d.from_storage(new) if d.conversion is None else await d.conversion.shown(new)
         return Outcome(orjson.dumps(shown), 200, new)
-    written = await store.storage.put(record.key, encoder(kept), expect=record.revision)
+    written = await store.storage.put(record.key, encoder(kept, d.most_bytes), expect=record.revision)
     d.fresh(written)
     if d.conversion is not None:
         await d.conversion.prepare(d, (written,))
