@@ -260,7 +260,7 @@ def _conditions(pod: Obj, old: list[Obj], containers: list[Obj], phase: str, sta
     made = []
     for name, state, (reason, message) in wanted:
         text, known = "True" if state else "False", before.get(name)
-        condition = {"type": name, "status": text}
+        condition: Obj = {"type": name, "status": text, "lastProbeTime": None}  # as it is stored
         if reason:
             condition["reason"] = reason
         if message:

@@ -26,6 +26,7 @@ class Place:
     node: Obj
     free: dict[str, int]
     pods: dict[str, Obj] = field(default_factory=dict)  # by uid
+    ports: set[tuple[str, int]] = field(default_factory=set)  # of the host, that are taken
 
     @property
     def labels(self) -> dict[str, str]:
@@ -76,6 +77,7 @@ class Cluster:
         asked = requests(pod)
         self._where[uid] = (node, asked)
         place.pods[uid] = pod
+        place.ports |= host_ports(pod)
         _take(place.free, asked, 1)
         if _terms(pod, "podAntiAffinity"):
             self._choosy[uid] = pod
@@ -87,7 +89,7 @@ class Cluster:
         place = self.places.get(node)
         if place is None or uid not in place.pods:
             return False
-        del place.pods[uid]
+        place.ports -= host_ports(place.pods.pop(uid))
         _take(place.free, asked, -1)
         return True
 
@@ -139,12 +141,12 @@ def _unfit(pod: Obj, place: Place) -> str:
         return "node(s) had untolerated taint(s)"
     if not selected(pod, node):
         return "node(s) didn't match Pod's node affinity/selector"
-    if _ports(pod) & {port for other in place.pods.values() for port in _ports(other)}:
+    if place.ports and host_ports(pod) & place.ports:
         return "node(s) didn't have free ports for the requested pod ports"
     return ""
 
 
-def _ports(pod: Obj) -> set[tuple[str, int]]:
+def host_ports(pod: Obj) -> set[tuple[str, int]]:
     return {
         (port.get("protocol", "TCP"), port["hostPort"])
         for container in pod["spec"].get("containers") or ()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from wherry.client import Client, Kind
 from wherry.features.workloads.common import Obj
 from wherry.kit.clock import Clock, SystemClock
@@ -10,6 +12,8 @@ from wherry.runtime.informer import Key, key_of
 from wherry.runtime.shared import Collection, Shared, controller_of
 from wherry.runtime.workers import Workers
 from wherry.runtime.writes import Writer
+
+_GATHER = 0.01  # seconds
 
 
 class Room:
@@ -40,6 +44,7 @@ class WorkloadController:
         self.clock = room.clock
         self.events = Events(room.client, self.component)
         self.writer = Writer(room.shared, self.events)
+        self._gathering: set[Key] = set()
         self.objects: Collection = room.collection(self.kind)
         self.objects.handlers.append(self._own)
         for kind in self.owns:
@@ -62,6 +67,16 @@ class WorkloadController:
         assert obj is not None
         self.queue.add(key_of(obj))
 
+    def _soon(self, key: Key) -> None:
+        """What happens to many children of one owner at once is looked at once."""
+        if key not in self._gathering:
+            self._gathering.add(key)
+            asyncio.get_running_loop().call_later(_GATHER, self._gathered, key)
+
+    def _gathered(self, key: Key) -> None:
+        self._gathering.discard(key)
+        self.queue.add(key)
+
     def _child(self, before: Obj | None, after: Obj | None) -> None:
         for obj in (before, after):
             if obj is None:
@@ -69,7 +84,7 @@ class WorkloadController:
             ref = controller_of(obj)
             if ref is not None:
                 if ref.get("kind") == self.kind_name and ref.get("apiVersion") == self.group_version:
-                    self.queue.add((obj["metadata"].get("namespace", ""), ref["name"]))
+                    self._soon((obj["metadata"].get("namespace", ""), ref["name"]))
             elif obj is after:
                 self.orphan(obj)
 
