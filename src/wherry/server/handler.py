@@ -18,6 +18,8 @@ from wherry.access.chain import Chain, Credentials
 from wherry.access.user import Attributes, User
 from wherry.server import answers, negotiate
 from wherry.server.http import Request, Response
+from wherry.server.limits import is_long_running
+from wherry.server.options import check_timeout
 from wherry.server.requestinfo import ROOT, BadPath, RequestInfo, parse
 from wherry.store.definition import Definition
 from wherry.store.registry import Registry
@@ -115,6 +117,8 @@ class ApiHandler:
     async def _answer(self, request: Request, info: RequestInfo) -> Response:
         warnings: list[str] = []
         try:
+            if "timeout=" in request.query and not is_long_running(request.path, request.query):
+                check_timeout(info)  # before anyone is asked who they are
             user = self._who(request)
             if info.workspace not in self.api.workspaces:
                 raise errors.NotFound.path()

@@ -12,7 +12,7 @@ from wherry.access.chain import Credentials
 from wherry.access.user import Attributes, User
 from wherry.machinery.fields import managed
 from wherry.machinery.kinds import Obj, Resource
-from wherry.server import answers, reads, writes
+from wherry.server import answers, negotiate, reads, writes
 from wherry.server.handler import Call
 from wherry.server.http import Response
 from wherry.store import names
@@ -33,7 +33,8 @@ def _endpoint(fill: Callable[[Call, Obj], None]) -> Endpoint:
         if call.info.verb != "create" or call.request.method != "POST":
             text = "the server does not allow this method on the requested resource"
             raise errors.MethodNotAllowed(text, details={})
-        form = reads.form_of(call)
+        accept = call.request.header("accept")  # nothing says how these kinds look as a table
+        form = negotiate.form(accept, tables=False) if "as=Table" in accept else reads.form_of(call)
         media = writes.media_type(call)
         ctx = writes.context(call, "CreateOptions")
         obj, warnings = d.decode(call.request.body, media, ctx.field_validation)
