@@ -1,0 +1,45 @@
+"""Ready-made sets of libraries: what an API server of 1.36 offers to rules, and everything there is."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from wherry.machinery.cel.env import Env
+from wherry.machinery.cel.library import collections as c
+from wherry.machinery.cel.library.kubernetes import FORMATS, QUANTITIES, SEMVER
+from wherry.machinery.cel.library.net import CIDRS, IPS
+from wherry.machinery.cel.library.regex import REGEX
+from wherry.machinery.cel.library.std import STD
+from wherry.machinery.cel.library.strings import MORE_STRINGS, STRINGS
+from wherry.machinery.cel.library.times import TIMES
+from wherry.machinery.cel.library.url import URLS
+
+_KUBERNETES = (
+    STD,
+    TIMES,
+    URLS,
+    REGEX,
+    c.K8S_LISTS,
+    c.OPTIONALS,
+    QUANTITIES,
+    STRINGS,
+    c.SETS,
+    IPS,
+    CIDRS,
+    FORMATS,
+    c.COMPREHENSIONS,
+    SEMVER,
+    c.LISTS_EXT,
+)
+
+
+@cache
+def kubernetes() -> Env:
+    """The functions of CRD rules and admission policies, without variables."""
+    return Env(libraries=_KUBERNETES)
+
+
+@cache
+def everything() -> Env:
+    """All libraries, lists of mixed types allowed."""
+    return Env(libraries=(*_KUBERNETES, c.ENCODERS, MORE_STRINGS), homogeneous=False)
