@@ -22,7 +22,11 @@ def api() -> Iterator[Face]:
     [
         ("", "invalid object type: /, Kind="),
         ("null", "invalid object type: /, Kind="),
-        ("a: b: c", "error decoding YAML: error converting YAML to JSON: yaml: mapping values are not allowed in this context"),
+        (
+            "a: b: c",
+            "error decoding YAML: error converting YAML to JSON: "
+            "yaml: mapping values are not allowed in this context",
+        ),
         (
             "[]",
             "error decoding YAML: error unmarshaling JSON: while decoding JSON: "

@@ -107,6 +107,11 @@ def test_a_watch_can_show_no_lists(api: Face) -> None:
     assert (answer.status, answer.body) == (200, b"")
 
 
+def test_a_token_needs_a_service_account(api: Face) -> None:
+    answer = api("POST", "/api/v1/namespaces/default/serviceaccounts/none/token", {})
+    assert (answer.status, answer.message) == (404, 'serviceaccounts "none" not found')
+
+
 def test_old_watch_paths_have_no_subresources(api: Face) -> None:
     answer = api("GET", "/api/v1/watch/namespaces/default/pods/a/status")
     assert answer.message == "the server could not find the requested resource"

@@ -12,6 +12,7 @@ from wherry import errors
 from wherry.server import reads, writes
 from wherry.server.handler import Call
 from wherry.server.http import Response
+from wherry.store import read as store_read
 
 Endpoint = Callable[[Call], Awaitable[Response]]
 _VERBS = {"GET": "get", "PUT": "update", "PATCH": "patch", "POST": "create", "DELETE": "delete"}
@@ -46,4 +47,9 @@ async def serve(call: Call) -> Response:
         raise errors.MethodNotAllowed("the server does not allow this method on the requested resource", details={})
     if special is not None:
         return await special(call)
-    return await _BY_VERB[verb](call)
+    endpoint = _BY_VERB.get(verb)
+    if endpoint is None:
+        store_read.get(call.api.store, d, call.namespace, info.name)
+        text = f"{d.resource.name}/{info.subresource} is not served here"
+        raise errors.StatusError(text, reason="NotImplemented", code=501)
+    return await endpoint(call)
