@@ -142,7 +142,8 @@ def _metadata(schema: Obj, checked: bool, level: str, path: str) -> list[FieldEr
     if checked and schema.get("type") != "object":
         errors.append(invalid(f"{path}.type", schema.get("type") or "", "must be object"))
     if level == "root":
-        others = {key for key, value in schema.items() if value not in (None, "", False, [], {})}
+        # a bound of 0 is there, though it equals False
+        others = {key for key, value in schema.items() if value is not False and value not in (None, "", [], {})}
         named = set(schema.get("properties") or {})
         if others - {"type", "default", "properties"} or not named <= {"name", "generateName"}:
             why = "must not specify anything other than name and generateName, but metadata is implicitly specified"

@@ -27,6 +27,7 @@ _ZERO: dict[str, Any] = {"string": "", "bool": False, "resource.Quantity": "0", 
 # The rules (defaulting or validation of those kinds) see to it that what is stored has no empty value.
 _TELLS_EMPTY = frozenset(
     (
+        ("apiextensions/v1.JSONSchemaProps", "dependencies"),
         ("autoscaling/v2.HPAScalingRules", "policies"),
         ("batch/v1.PodFailurePolicyOnExitCodesRequirement", "values"),
         ("batch/v1.SuccessPolicy", "rules"),
@@ -34,6 +35,7 @@ _TELLS_EMPTY = frozenset(
         ("core/v1.PodSpec", "overhead"),
         ("core/v1.ResourceRequirements", "claims"),
         ("networking/v1.IngressSpec", "rules"),
+        ("networking/v1.ServiceCIDRSpec", "cidrs"),
     )
 )
 # Lists that are always written: who sends an empty one owns it, who sends none does not. What is stored is null for both

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from itertools import pairwise
 from typing import ClassVar
 
-from wherry.errors import DUPLICATE, FieldError, duplicate, forbidden, internal_error, invalid, not_supported, required
+from wherry.errors import (
+    DUPLICATE,
+    FieldError,
+    duplicate,
+    forbidden,
+    go_quote,
+    internal_error,
+    invalid,
+    not_supported,
+    required,
+)
 from wherry.machinery.builtin.common.labels import validate_label_name
 from wherry.machinery.builtin.common.names import label_value
 from wherry.machinery.builtin.common.quantities import round_to_milli
@@ -18,6 +28,7 @@ from wherry.machinery.builtin.core.shared.resources import quantity_value
 from wherry.machinery.builtin.strategy import Strategy
 from wherry.machinery.kinds import Obj
 
+_FEATURE = re.compile(r"[A-Z][a-zA-Z0-9]*(/[a-zA-Z][a-zA-Z0-9]*)*")
 EFFECTS = ["NoSchedule", "PreferNoSchedule", "NoExecute"]
 FROM_EMPTY = 'node updates may not change {} except from "" to valid'
 EMPTY_STATUS: Obj = {
@@ -114,11 +125,28 @@ def _annotated_taints(obj: Obj) -> list[FieldError]:
     return _taints(orjson.loads(raw) or [], f"metadata.annotations.{key}")
 
 
+def _feature(name: str, field: str) -> list[FieldError]:
+    if len(name.encode()) > 253:
+        why = "must be no more than 253 characters"
+    elif _FEATURE.fullmatch(name):
+        return []
+    else:
+        why = (
+            "must start with an UpperCamelCase segment, with subsequent segments separated by '/' (e.g., MyFeature or "
+            "MyFeature/mySubFeature), and contain only alphanumeric characters and slashes"
+        )
+    return [invalid(field, name, f"invalid feature name {go_quote(name)}: {why}")]
+
+
 def _declared(obj: Obj) -> list[FieldError]:
     features = (obj.get("status") or {}).get("declaredFeatures") or []
     field = "status.declaredFeatures"
     out: list[FieldError] = []
-    for i, (name, following) in enumerate(pairwise(features)):
+    for i, name in enumerate(features):
+        out += _feature(name, f"{field}[{i}]")
+        if i + 1 == len(features):
+            break
+        following = features[i + 1]
         if name == following:
             out.append(duplicate(f"{field}[{i + 1}]", following))
         elif name > following:

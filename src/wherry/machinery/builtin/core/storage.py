@@ -408,3 +408,6 @@ class VolumeAttachmentStrategy(ResetStatus, StatusOnly, Strategy):
 
             out.append(invalid("spec", shown_attachment(spec_of(new)), IMMUTABLE))
         return out
+
+    def validate_status_update(self, new: Obj, old: Obj) -> list[FieldError]:
+        return self.validate_update(new, old)

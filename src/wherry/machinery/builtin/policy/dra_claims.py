@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import Any
+from typing import Any, NamedTuple
 
 from wherry.errors import FieldError, duplicate, forbidden, invalid, not_supported, required
 from wherry.machinery.builtin.common.labels import validate_label_name, validate_labels
@@ -55,7 +55,7 @@ def each(
         for i, item in enumerate(items):
             value = key(item)
             if value in seen:
-                out.append(duplicate(f"{field}[{i}]", value))
+                out.append(duplicate(f"{field}[{i}]", value._asdict() if isinstance(value, _Device) else value))
             seen.add(value)
     return out
 
@@ -275,8 +275,17 @@ def class_spec(spec: Obj) -> list[FieldError]:
 # --- status ----------------------------------------------------------------------------------------------------------
 
 
-def _device_key(item: Obj) -> tuple[str, ...]:
-    return tuple(item.get(key) or "" for key in ("driver", "pool", "device", "shareID"))
+class _Device(NamedTuple):
+    """Which device, by the names under which refusals print it."""
+
+    Driver: str
+    Pool: str
+    Device: str
+    ShareID: str
+
+
+def _device_key(item: Obj) -> _Device:
+    return _Device(*(item.get(key) or "" for key in ("driver", "pool", "device", "shareID")))
 
 
 def _allocated(status: Obj) -> set[tuple[str, ...]]:
@@ -375,9 +384,7 @@ def _device_status(allocated: set[tuple[str, ...]]) -> Callable[[Obj, str], list
         if (share := item.get("shareID")) is not None:
             out += _uid(share, field + ".shareID")
         if _device_key(item) not in allocated:
-            names = ("Driver", "Pool", "Device", "ShareID")
-            value = dict(zip(names, _device_key(item), strict=True))
-            out.append(invalid(field, value, "must be an allocated device in the claim"))
+            out.append(invalid(field, _device_key(item)._asdict(), "must be an allocated device in the claim"))
         found = item.get("conditions") or []
         if len(found) > 8:
             out.append(too_many_items(field + ".conditions", len(found), 8))

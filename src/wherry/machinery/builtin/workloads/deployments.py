@@ -28,6 +28,7 @@ ROLLBACK = "deprecated.deployment.rollback.to"
 
 class Deployments(TemplateStrategy):
     field_annotations = (ROLLBACK,)
+
     def default_rest(self, obj: Obj) -> None:
         spec = obj["spec"]
         strategy = spec.setdefault("strategy", {})

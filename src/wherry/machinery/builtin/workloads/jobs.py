@@ -42,6 +42,7 @@ class Jobs(WorkloadStrategy):
 
     def warnings_delete(self) -> list[str]:
         return [_ORPHANS]
+
     selectable: ClassVar[dict[str, Callable[[Obj], str]]] = {
         "status.successful": lambda o: str((o.get("status") or {}).get("succeeded", 0))
     }
