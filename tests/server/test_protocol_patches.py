@@ -109,9 +109,9 @@ def test_a_scale_shows_no_owners(api: Face) -> None:
     assert {o.get("subresource") for o in owners} == {None, "scale"}
 
 
-def widgets(api: Face) -> None:
+def widgets(api: Face, **more: Any) -> None:
     schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}, **more}
     names = {"plural": "widgets", "kind": "Widget"}
     spec = {"group": "example.com", "scope": "Namespaced", "names": names, "versions": [version]}
     crd = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "spec": spec}
@@ -138,3 +138,10 @@ def test_custom_objects_keep_their_kind_and_have_to_name_a_revision(api: Face) -
         "must be specified for an update"
     )
     assert api("PATCH", f"{WIDGETS}/w/status", {}, MERGE).message == 'widgets.example.com "w" not found'
+
+
+def test_custom_subresources_name_the_verb_that_they_have_not(api: Face) -> None:
+    widgets(api, subresources={"status": {}})
+    answer = api("POST", f"{WIDGETS}/w/status", {})
+    text = 'create is not supported on resources of kind "widgets.example.com"'
+    assert (answer.status, answer.message) == (405, text)

@@ -44,6 +44,10 @@ async def serve(call: Call) -> Response:
     verb = _VERBS.get(call.request.method, "")
     special = _special(info.subresource)
     if verb not in known.verbs:
+        if d.custom:
+            res = d.resource
+            text = f'{info.verb} is not supported on resources of kind "{errors.qualified(res.group, res.name)}"'
+            raise errors.MethodNotAllowed(text, details=errors.resource_details(res.group, res.name))
         raise errors.MethodNotAllowed("the server does not allow this method on the requested resource", details={})
     if special is not None:
         return await special(call)
