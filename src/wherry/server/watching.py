@@ -22,6 +22,9 @@ from wherry.store.watch import Encode, Match, Watcher, line
 if TYPE_CHECKING:
     from wherry.store.converted import Feed
 
+json_line = line
+Line = Callable[[str, bytes], bytes]  # (type of the event, JSON of its object) -> what is sent
+
 _MIN_TIMEOUT = 1800.0  # seconds; a watch without timeoutSeconds lasts this long to twice as long (MinRequestTimeout)
 _BOOKMARK_EVERY = 60.0
 _BOOKMARK_BEFORE_END = 2.0
@@ -43,17 +46,32 @@ def stream(call: Call, form: negotiate.Form) -> Response:
     except ValueError as bad:
         shown = f"resourceVersion: Invalid value: {errors.go_quote(text)}: {bad}"
         raise errors.StatusError(shown, reason="") from None
-    encode, key = _encoder(call, d, form)
+    framing = _framing(call, form)
+    encode, key = _encoder(call, d, form, framing)
     prefix = d.list_prefix(info.namespace if d.resource.namespaced else "")
     watcher = Watcher(prefix, match, encode, key)
     if form.transform == "PartialObjectMetadataList":
         watcher.match = _ending(watcher, match)
     seconds = float(timeout) if timeout and timeout > 0 else _MIN_TIMEOUT * (1 + random.random())
-    session = _Session(call, d, watcher, asked, initial, bookmarks, seconds, form)
-    media = form.media if form.media != negotiate.PROTOBUF else negotiate.JSON
-    headers = [("content-type", media)]
+    session = _Session(call, d, watcher, asked, initial, bookmarks, seconds, form, framing)
+    headers = [("content-type", negotiate.JSON if framing is line else f"{negotiate.PROTOBUF};stream=watch")]
     headers += answers.warning_headers(call.warnings)
     return Response(200, headers, session)
+
+
+def _framing(call: Call, form: negotiate.Form) -> Line:
+    """How an event is framed. Raises NotAcceptable for media types that have no form for streams."""
+    if form.media == negotiate.YAML:
+        custom = call.definition is not None and call.definition.custom
+        accepted = [negotiate.JSON] if custom else [negotiate.JSON, negotiate.PROTOBUF]
+        listed = ", ".join(f"{media};stream=watch" for media in accepted)
+        raise errors.NotAcceptable(f"only the following media types are accepted: {listed}")
+    accept = call.request.header("accept")
+    if form.media != negotiate.PROTOBUF or "json" in accept or "*/*" in accept or call.request.header("upgrade"):
+        return line
+    from wherry.machinery.protobuf.events import frame
+
+    return frame
 
 
 def _defaults(info: object) -> tuple[bool, bool]:
@@ -73,14 +91,14 @@ def _defaults(info: object) -> tuple[bool, bool]:
     return bool(explicit), explicit is not None
 
 
-def _encoder(call: Call, d: Definition, form: negotiate.Form) -> tuple[Encode, Hashable]:
+def _encoder(call: Call, d: Definition, form: negotiate.Form, line: Line) -> tuple[Encode, Hashable]:
     """How an event is written, and the key under which watchers share the result."""
     if form.transform == "Table":
         include = forms.include_object(call.info)
-        return _table_encoder(call, d, form, include), object()  # the first event differs: nothing to share
+        return _table_encoder(call, d, form, include, line), object()  # the first event differs: nothing to share
     if form.transform:
-        return (lambda kind, record: line(kind, forms.partial_of(d, record, form.version))), (d, form)
-    return (lambda kind, record: line(kind, d.view(record))), d
+        return (lambda kind, record: line(kind, forms.partial_of(d, record, form.version))), (d, form, line)
+    return (lambda kind, record: line(kind, d.view(record))), (d if line is json_line else (d, line))
 
 
 def _ending(watcher: Watcher, match: Match | None) -> Match:
@@ -94,7 +112,7 @@ def _ending(watcher: Watcher, match: Match | None) -> Match:
     return end
 
 
-def _table_encoder(call: Call, d: Definition, form: negotiate.Form, include: str) -> Encode:
+def _table_encoder(call: Call, d: Definition, form: negotiate.Form, include: str, line: Line) -> Encode:
     clock = call.api.store.clock
     first = True
 
@@ -121,7 +139,9 @@ class _Session:
         bookmarks: bool,
         seconds: float,
         form: negotiate.Form,
+        framing: Line,
     ):
+        self.line = framing
         self.api = call.api
         self.d = d
         self.watcher = watcher
@@ -258,7 +278,7 @@ class _Session:
             watcher.start_with(self._bookmark(page.revision, ended=True))
 
     def _error(self, error: errors.StatusError) -> bytes:
-        return line("ERROR", orjson.dumps(error.to_status()))
+        return self.line("ERROR", orjson.dumps(error.to_status()))
 
     def _bookmark(self, revision: int, *, ended: bool = False) -> bytes:
         """An object of the watched kind with nothing but a revision (TRAPS 17, 18)."""
@@ -277,12 +297,12 @@ class _Session:
                     "columnDefinitions": forms.printer(self.d).columns,
                     "rows": [],
                 }
-                return line("BOOKMARK", orjson.dumps(table))
-            return line("BOOKMARK", orjson.dumps({"kind": kind, "apiVersion": version, "metadata": meta}))
+                return self.line("BOOKMARK", orjson.dumps(table))
+            return self.line("BOOKMARK", orjson.dumps({"kind": kind, "apiVersion": version, "metadata": meta}))
         if ended:
             meta["annotations"] = _END_OF_INITIAL
         empty = self.d.empty()
-        return line("BOOKMARK", orjson.dumps({**empty, "metadata": meta}))
+        return self.line("BOOKMARK", orjson.dumps({**empty, "metadata": meta}))
 
     def _schedule_bookmarks(self, loop: asyncio.AbstractEventLoop, timers: list[asyncio.TimerHandle]) -> None:
         """About every minute, and shortly before the end, so that a resumed watch starts near the present."""
