@@ -67,7 +67,7 @@ class Scheduler:
             assert before is not None
             self.cluster.remove_node(before["metadata"]["name"])
             return
-        if before is not None and before["spec"] == after["spec"] and before.get("status") == after.get("status"):
+        if before is not None and _of_interest(before) == _of_interest(after):
             return
         name, fresh = after["metadata"]["name"], before is None
         self.cluster.set_node(after)
@@ -153,6 +153,12 @@ class Scheduler:
         except (Conflict, NotFound):
             return
         self._events.tell(pod, "Warning", "FailedScheduling", why)
+
+
+def _of_interest(node: Obj) -> tuple[Any, ...]:
+    """What decides who may be on a node; heartbeats do not."""
+    status = node.get("status") or {}
+    return node["metadata"].get("labels"), node.get("spec"), status.get("allocatable"), status.get("capacity")
 
 
 def is_waiting(pod: Obj) -> bool:
