@@ -96,13 +96,13 @@ def _definition(workspace: str, crd: Obj, version: CustomVersion, types: _Types)
         return canonical(raw, "")
 
     def decode(body: bytes, media_type: str, validation: str) -> tuple[Obj, list[str]]:
-        from wherry.machinery.bodies import decode_custom, strict_text, strict_warnings
+        from wherry.machinery.bodies import decode_custom, strict_text, strict_warnings, unfit
 
         found = decode_custom(body, media_type, res)
         obj, unknown = canonical(found.raw, validation)
         problems = [*found.duplicates, *unknown]
         if problems and validation == "Strict":
-            raise errors.BadRequest(strict_text(problems))
+            raise unfit(found.kind, found.version, res.kind, strict_text(problems))
         return obj, strict_warnings(problems) if validation == "Warn" else []
 
     storage = version.storage_api_version
