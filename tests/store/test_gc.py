@@ -106,3 +106,23 @@ def test_the_graph_is_learnt_again_from_what_is_stored() -> None:
         await storage.close()
 
     asyncio.run(main())
+
+
+def test_a_circle_of_blocking_owners_is_deleted() -> None:
+    async def test(api: Api) -> None:
+        made = [await api.make(name) for name in ("a", "b", "c")]
+        for index, obj in enumerate(made):
+            owner = made[index - 1]["metadata"]
+            reference = {
+                "apiVersion": "v1",
+                "kind": "ConfigMap",
+                "name": owner["name"],
+                "uid": owner["uid"],
+                "blockOwnerDeletion": True,
+            }
+            change = {"metadata": {"ownerReferences": [reference]}}
+            await api.call("PATCH", f"{CONFIG_MAPS}/{obj['metadata']['name']}", change, MERGE)
+        await api.call("DELETE", f"{CONFIG_MAPS}/a?propagationPolicy=Foreground")
+        assert await api.names() == []
+
+    run(test)

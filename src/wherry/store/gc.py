@@ -169,7 +169,31 @@ class GarbageCollector:
         policy = "Foreground" if waiting and self._dependents.get(uid) else "Background"
         if ORPHAN in (obj["metadata"].get("finalizers") or []):
             policy = "Orphan"
+        if policy == "Foreground" and any(self._deletes_dependents(k) for k in self._dependents[uid]):
+            await self._unblock(key, waiting)
         await self._delete(key, uid, policy)
+
+    def _deletes_dependents(self, key: str) -> bool:
+        """Whether an object is in a foreground deletion itself."""
+        record = self.store.storage.get(key)
+        if record is None:
+            return False
+        meta = orjson.loads(record.value)["metadata"]
+        return "deletionTimestamp" in meta and FOREGROUND in (meta.get("finalizers") or [])
+
+    async def _unblock(self, key: str, references: list[Obj]) -> None:
+        """Owners that wait for this object, which will wait for a dependent that is being deleted: perhaps a circle.
+        It is let through by not blocking its owners any more (attemptToDeleteItem)."""
+
+        def change(meta: dict[str, Any]) -> None:
+            meta["ownerReferences"] = [
+                {**r, "blockOwnerDeletion": False} if r.get("blockOwnerDeletion") else r
+                for r in meta.get("ownerReferences") or []
+            ]
+
+        await self._change_metadata(key, change)
+        for reference in references:
+            self._put("foreground", reference["uid"])
 
     def _state(self, key: str, obj: Obj, reference: Obj) -> str | None:
         """ "there", "waiting" (deleting its dependents first), "absent", or None when the kind is unknown."""
