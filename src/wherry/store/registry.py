@@ -126,31 +126,20 @@ def _builtin_definition(workspace: str, res: Resource) -> Definition:
     return _definition(workspace, res, str(storage), storage.group, strategy(res.group, res.name))
 
 
-def _nulling(paths: tuple[tuple[str, ...], ...], convert: Convert) -> Convert:
-    """Empty lists that are always written become null, as the stored form can't tell one from the other; only who owns
-    the fields, which is known by now, depended on it."""
-
-    def to_storage(obj: Obj) -> Obj:
-        for *parents, last in paths:
-            at: Any = obj
-            for key in parents:
-                at = at.get(key) if isinstance(at, dict) else None
-            if isinstance(at, dict) and at.get(last) == []:
-                at[last] = None
-        return convert(obj)
-
-    return to_storage
-
-
 def _definition(workspace: str, res: Resource, storage: str, storage_group: str, kind_strategy: Strategy) -> Definition:
     from wherry.machinery.builtin.conversion import converter
     from wherry.machinery.fields.reset import of_builtin
-    from wherry.machinery.typed.compile import REQUIRED_LISTS
+    from wherry.machinery.typed.compile import REQUIRED_LISTS, empty_lists_as_null
 
-    to_storage = converter(res.group, res.name, res.api_version, storage)
+    convert = converter(res.group, res.name, res.api_version, storage)
     from_storage = converter(res.group, res.name, storage, res.api_version)
-    if required := REQUIRED_LISTS.get((res.group, res.name)):
-        to_storage = _nulling(required, to_storage)
+    to_storage = convert
+    if (res.group, res.name) in REQUIRED_LISTS:
+
+        def to_storage(obj: Obj) -> Obj:
+            empty_lists_as_null(res.group, res.name, obj)
+            return convert(obj)
+
     same = storage == res.api_version
     schema_name = builtins.schema_name(res.group, res.version, res.kind)
 

@@ -62,6 +62,19 @@ REQUIRED_LISTS: dict[tuple[str, str], tuple[tuple[str, ...], ...]] = {
     ("resource.k8s.io", "resourceclaimtemplates"): (("spec", "spec", "devices", "requests"),),
     ("storage.k8s.io", "csinodes"): (("spec", "drivers"),),
 }
+
+
+def empty_lists_as_null(group: str, resource: str, obj: dict[str, Any]) -> None:
+    """In place: empty lists that are always written become null, as the stored form can't tell one from the other. Only
+    who owns the fields depends on the difference, so this comes after ownership was reckoned."""
+    for *parents, last in REQUIRED_LISTS.get((group, resource), ()):
+        at: Any = obj
+        for key in parents:
+            at = at.get(key) if isinstance(at, dict) else None
+        if isinstance(at, dict) and at.get(last) == []:
+            at[last] = None
+
+
 _INTEGERS = {"int32": 31, "int64": 63, "int": 63}
 _SPECIAL: dict[str, Decode] = {
     "resource.Quantity": scalars.quantity,

@@ -27,6 +27,7 @@ from wherry.machinery.builtin.conversion import converter
 from wherry.machinery.builtin.core.service_addresses import allocate_create, allocate_update
 from wherry.machinery.kinds import Resource
 from wherry.machinery.patch import json_patch, merge_patch, strategic
+from wherry.machinery.typed.compile import empty_lists_as_null
 
 Obj = dict[str, Any]
 NOW, MICRO = "2026-01-01T00:00:00Z", "2026-01-01T00:00:00.000000Z"
@@ -195,6 +196,7 @@ class Walk:
             told, given = ("", "") if group == REVIEWS else (resource.kind, obj["metadata"].get("name", ""))
             return self.refusal(Invalid.of("" if name == "events" else group, told, given, errors), answer)
         rules.canonicalize(obj)
+        empty_lists_as_null(group, name, obj)
         back = converter(group, name, str(builtins.storage_group_version(group, name)), resource.api_version)
         return self.same(back(obj), warnings, resource, answer)
 
