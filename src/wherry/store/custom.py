@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def definitions(workspace: str, crd: Obj, post: Post | None = None) -> list[Definition]:
     """One Definition per served version, all stored in the storage version; `post` calls conversion webhooks."""
     types = _Types(crd)
-    found = [_definition(workspace, crd, version, types) for version in compile_versions(crd)]
+    found = [_definition(workspace, crd, version, types) for version in compile_versions(crd, make_rules=_make_rules)]
     if (crd["spec"].get("conversion") or {}).get("strategy") == "Webhook":
         from wherry.store import conversion
 
@@ -27,6 +27,13 @@ def definitions(workspace: str, crd: Obj, post: Post | None = None) -> list[Defi
             d.to_storage = d.from_storage = _same
             d.version.strategy.storage = None  # the conversion does what belongs to the storage version
     return found
+
+
+def _make_rules(compiled: Any, schema: Obj) -> Any:
+    """Called for schemas with validation rules only: nothing else needs CEL."""
+    from wherry.machinery.cel.rules_run import make_rules
+
+    return make_rules(compiled, schema)
 
 
 def _same(obj: Obj) -> Obj:

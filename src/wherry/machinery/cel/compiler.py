@@ -199,7 +199,7 @@ class Compiler:
             return overloads[0].impl
         function = self.env.function(node.name)
         if function is None:
-            raise CelError(f"unbound function: {node.name}")
+            return _unbound(node.name)
         return function.call(member)
 
     def certain(self, overload: Overload, operands: list[Node]) -> bool:
@@ -478,6 +478,13 @@ def charged(evaluate: Eval, cost: int) -> Eval:
         return evaluate(f)
 
     return run
+
+
+def _unbound(name: str) -> Callable[..., Any]:
+    def call(*values: Any) -> Any:
+        raise CelError(f"unbound function: {name}")
+
+    return call
 
 
 def _check_pattern(pattern: Any) -> None:

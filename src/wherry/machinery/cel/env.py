@@ -163,7 +163,7 @@ def compile(source: str, env: Env) -> Program:
     """Parse and check `source` in `env`. Raises CompileError, whose text points at the column."""
     if sys.getrecursionlimit() < 20_000:
         sys.setrecursionlimit(20_000)  # 250 levels of nesting are allowed; pure Python frames do not use the C stack
-    node = parse(source, env.macros)
+    node = parse(source, env.macros, quoted=not env.homogeneous)
     number(node)
     if not env.checked:
         return Program(source, node, Checked(), env)

@@ -33,13 +33,14 @@ class _TooDeep(Exception):
     pass
 
 
-def parse(source: str, macros: bool = True, optional_syntax: bool = True) -> Node:
+def parse(source: str, macros: bool = True, optional_syntax: bool = True, quoted: bool = False) -> Node:
     """The syntax of `source`. Raises CompileError."""
     if len(source) > MAX_SIZE:
         text = f"expression code point size exceeds limit: size: {len(source)}, limit {MAX_SIZE}"
         raise CompileError(source, [Issue(-1, text)])
     tokens, issues = tokenize(source)
     parser = _Parser(source, tokens, issues, macros, optional_syntax)
+    parser.quoted = quoted
     node: Node | None = None
     try:
         node = parser.expr()
@@ -60,6 +61,7 @@ class _Parser:
         self.i = 0
         self.issues = issues
         self.optional = optional
+        self.quoted = False  # whether a.`b-c` is allowed
         self.expander = Expander() if macros else None
         self.depth = 0
 
@@ -196,7 +198,8 @@ class _Parser:
             return token.text
         if token.kind == "ESC":
             self.take()
-            self.fail(token.at, "unsupported syntax: '`'")
+            if not self.quoted:
+                self.fail(token.at, "unsupported syntax: '`'")
             return token.text[1:-1]
         end = token.at if token.kind == "EOF" else token.at + len(token.text)
         raise self.syntax(token, f"no viable alternative at input '{self.source[dot.at : end].rstrip()}'")

@@ -239,15 +239,19 @@ _ORDERED = (bool, int, float, str, bytes, Uint)
 
 def less(a: Any, b: Any) -> bool:
     ta, tb = type(a), type(b)
-    if (ta is tb and ta in _ORDERED) or (ta in _NUMBERS and tb in _NUMBERS):
+    if ta is tb and ta in _ORDERED:
         return bool(a < b)
+    if ta in _NUMBERS and tb in _NUMBERS:
+        return bool(float(a) < float(b)) if ta is float or tb is float else bool(a < b)
     return compare(a, b) < 0
 
 
 def less_equal(a: Any, b: Any) -> bool:
     ta, tb = type(a), type(b)
-    if (ta is tb and ta in _ORDERED) or (ta in _NUMBERS and tb in _NUMBERS):
+    if ta is tb and ta in _ORDERED:
         return bool(a <= b)
+    if ta in _NUMBERS and tb in _NUMBERS:
+        return bool(float(a) <= float(b)) if ta is float or tb is float else bool(a <= b)
     return compare(a, b) <= 0
 
 

@@ -9,20 +9,31 @@ from wherry.machinery.crd.conditions import terminating
 from wherry.machinery.crd.defaults import empty_status, set_defaults
 from wherry.machinery.crd.internal import to_internal
 from wherry.machinery.crd.validate import validate_create, validate_status_update, validate_update
-from wherry.machinery.crd.walk import walk
+from wherry.machinery.crd.walk import has, walk
 from wherry.machinery.kinds import Obj
 from wherry.machinery.schema.node import unrecognized_format
 
 CLEANUP = "customresourcecleanup.apiextensions.k8s.io"  # held until the objects of the kind have gone
 
 
+def cel_hooks(crd: Obj) -> CelHooks:
+    """What compiles rules, where a definition has any."""
+    for version in crd["spec"].get("versions") or ():
+        schema = (version.get("schema") or {}).get("openAPIV3Schema")
+        if schema is not None and has(schema, lambda s: bool(s.get("x-kubernetes-validations"))):
+            from wherry.machinery.cel.rules_definition import check_definition
+            from wherry.machinery.cel.rules_run import check_default
+
+            return CelHooks(check_definition, check_default)
+    return NO_CEL
+
+
 class CustomResourceDefinitionStrategy(Strategy):
-    """`cel` compiles validation rules; another room sets it on the class when it is there."""
+    """Validation rules are compiled by machinery/cel, which is imported for the first definition that has some."""
 
     unconditional_update = False
     has_generation = True
     standard_finalizers = False
-    cel: CelHooks = NO_CEL
 
     def default(self, obj: Obj) -> None:
         set_defaults(obj)
@@ -37,10 +48,10 @@ class CustomResourceDefinitionStrategy(Strategy):
         _store_version(new)
 
     def validate_create(self, obj: Obj) -> list[FieldError]:
-        return validate_create(obj, self.cel)
+        return validate_create(obj, cel_hooks(obj))
 
     def validate_update(self, new: Obj, old: Obj) -> list[FieldError]:
-        return validate_update(new, old, self.cel)
+        return validate_update(new, old, cel_hooks(new))
 
     def warnings_create(self, obj: Obj) -> list[str]:
         return [_warning(name) for name in _unrecognized(obj)]
