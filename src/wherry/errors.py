@@ -87,7 +87,8 @@ class NotFound(StatusError):
 
     @classmethod
     def of(cls, group: str, resource: str, name: str) -> NotFound:
-        return cls(f"{qualified(group, resource)} {go_quote(name)} not found", details=resource_details(group, resource, name))
+        text = f"{qualified(group, resource)} {go_quote(name)} not found"
+        return cls(text, details=resource_details(group, resource, name))
 
     @classmethod
     def path(cls) -> NotFound:

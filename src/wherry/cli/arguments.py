@@ -66,7 +66,7 @@ def _up(up: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     up.add_argument(
         "--controllers", action="store_true",
-        help="run the controllers of apps and batch (Deployments make pods, ...); off by default, as in a bare API server",
+        help="run the controllers of apps and batch (Deployments make pods, ...); off by default",
     )  # fmt: skip
     up.add_argument(
         "--simulate-nodes", type=int, default=0, metavar="N",

@@ -15,7 +15,7 @@ from wherry.machinery import builtins
 from wherry.machinery.builtin import strategy
 from wherry.machinery.builtin.strategy import Strategy
 from wherry.machinery.kinds import Obj, Resource
-from wherry.store.definition import Convert, Definition
+from wherry.store.definition import Definition
 
 ROOT = "root"
 Key = tuple[str, str, str]  # group, version, resource

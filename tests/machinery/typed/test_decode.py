@@ -56,8 +56,8 @@ def test_what_is_inside_a_list_that_tells_empty_is_decoded_as_ever() -> None:
 
 
 def test_labels_of_a_pod_template_tell_empty_from_absent() -> None:
-    for given, kept in (({"labels": {}}, {"labels": {}}), ({}, {}), ({"labels": None}, {})):
-        found = decode("Deployment", {"spec": {"template": {"metadata": given}}}, "apps").obj
+    for sent, kept in (({"labels": {}}, {"labels": {}}), ({}, {}), ({"labels": None}, {})):
+        found = decode("Deployment", {"spec": {"template": {"metadata": sent}}}, "apps").obj
         assert found["spec"]["template"]["metadata"] == kept
 
 

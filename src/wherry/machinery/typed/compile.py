@@ -38,8 +38,8 @@ _TELLS_EMPTY = frozenset(
         ("networking/v1.ServiceCIDRSpec", "cidrs"),
     )
 )
-# Lists that are always written: who sends an empty one owns it, who sends none does not. What is stored is null for both
-# (`REQUIRED_LISTS` says where they are found, so that the store can make them so once ownership is reckoned).
+# Lists that are always written: who sends an empty one owns it, who sends none does not. What is stored is null for
+# both (`REQUIRED_LISTS` says where they are found, so that the store can make them so once ownership is reckoned).
 _REQUIRED_LISTS = frozenset(
     (
         ("autoscaling/v2.HorizontalPodAutoscalerStatus", "currentMetrics"),
