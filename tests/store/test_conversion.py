@@ -15,6 +15,7 @@ import pytest
 from wherry.server.build import build_handler
 from wherry.server.http import Request
 from wherry.storage import open_storage
+from wherry.store import crds
 
 from .api import MERGE, Api, run
 
@@ -419,3 +420,23 @@ def test_a_definition_that_goes_lets_nothing_in_and_waits_also_after_a_restart()
         await storage.close()
 
     asyncio.run(main())
+
+
+def test_a_definition_goes_although_its_webhook_was_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crds, "RETRY_SECONDS", 0.01)
+
+    async def test(api: Api, hook: Webhook) -> None:
+        await api.call("POST", V1, thing("v1", "a", host="x"))
+        crd = await api.call("GET", CRDS + "/things.c.example.com")
+        crd["spec"]["versions"][0]["storage"], crd["spec"]["versions"][1]["storage"] = False, True
+        await api.call("PUT", CRDS + "/things.c.example.com", crd)
+        good, hook.answer = hook.answer, lambda body: (503, "text/plain", b"")
+        await api.call("DELETE", CRDS + "/things.c.example.com")
+        while not hook.calls:
+            await asyncio.sleep(0)
+        assert (await api.call("GET", CRDS + "/things.c.example.com"))["kind"] == "CustomResourceDefinition"
+        hook.answer = good
+        while (await api.call("GET", CRDS + "/things.c.example.com"))["kind"] != "Status":
+            await asyncio.sleep(0.01)
+
+    converting(test)

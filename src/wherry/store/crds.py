@@ -34,6 +34,7 @@ GROUP, RESOURCE = "apiextensions.k8s.io", "customresourcedefinitions"
 _SUFFIX = f"/{GROUP}/{RESOURCE}/"
 CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
 _MANAGER = "kube-apiserver"
+RETRY_SECONDS, _MOST_SECONDS = 1.0, 60.0  # between attempts to empty a kind
 
 
 class CustomResources:
@@ -170,10 +171,21 @@ class CustomResources:
             serving = [d for (g, _, r), d in self.registry.custom(workspace).items() if (g, r) == (group, plural)]
             if serving:
                 stored = [d for d in serving if d.same_version]  # needs no conversion
-                await self._delete_all((stored or serving)[0])
+                await self._empty((stored or serving)[0])
             await self._let_go(workspace, name)
         finally:
             self._cleaning.discard((workspace, name))
+
+    async def _empty(self, d: Definition) -> None:
+        """Delete everything, again and again where something is in the way (a conversion webhook that is away)."""
+        delay = RETRY_SECONDS
+        while True:
+            try:
+                return await self._delete_all(d)
+            except errors.StatusError as error:
+                log.warning("clean-up of %s: %s", d.prefix, error.message)
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, _MOST_SECONDS)
 
     async def _delete_all(self, d: Definition) -> None:
         from wherry.store.delete import DeleteOptions, delete
