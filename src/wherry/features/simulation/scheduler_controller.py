@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from typing import Any
 
 from wherry.errors import Conflict, NotFound, StatusError
@@ -28,7 +29,7 @@ class Scheduler:
     def __init__(self, shared: Shared, writer: Writer, events: Events, clock: Clock):
         self._shared, self._writer, self._events, self._clock = shared, writer, events, clock
         self.cluster = Cluster()
-        self._waiting: dict[Key, None] = {}
+        self._waiting: dict[int, OrderedDict[Key, None]] = {}  # by priority
         self._stuck: dict[Key, None] = {}
         self._wake = asyncio.Event()
         self._tasks = Background("scheduler")
@@ -47,8 +48,7 @@ class Scheduler:
         if after is None or (after.get("status") or {}).get("phase") in _DONE:
             gone = after or before
             assert gone is not None
-            self._waiting.pop(key_of(gone), None)
-            self._stuck.pop(key_of(gone), None)
+            self._forget(key_of(gone))
             if self.cluster.remove(gone["metadata"]["uid"]):
                 self._again()
             return
@@ -59,8 +59,7 @@ class Scheduler:
             key = key_of(after)
             if before is None or before["spec"] != after["spec"] or key not in self._stuck:
                 self._stuck.pop(key, None)
-                self._waiting[key] = None
-                self._wake.set()
+                self._enqueue(key, after)
 
     def _node(self, before: Obj | None, after: Obj | None) -> None:
         if after is None:
@@ -79,10 +78,11 @@ class Scheduler:
 
     def _again(self) -> None:
         """Something became free: what fitted nowhere may fit now."""
-        if self._stuck:
-            self._waiting.update(self._stuck)
-            self._stuck.clear()
-            self._wake.set()
+        stuck, self._stuck = self._stuck, {}
+        for key in stuck:
+            pod = self._pods.objects.get(key)
+            if pod is not None:
+                self._enqueue(key, pod)
 
     async def _run(self) -> None:
         await self._shared.synced()
@@ -103,18 +103,23 @@ class Scheduler:
             await self._slots.acquire()
             self._tasks.start(self._bind(pod, node), name="binding")
 
+    def _enqueue(self, key: Key, pod: Obj) -> None:
+        self._waiting.setdefault(pod["spec"].get("priority", 0), OrderedDict())[key] = None
+        self._wake.set()
+
+    def _forget(self, key: Key) -> None:
+        self._stuck.pop(key, None)
+        for priority, keys in list(self._waiting.items()):
+            if keys.pop(key, 0) is None and not keys:
+                del self._waiting[priority]
+
     def _next(self) -> Key:
         """The most important pod; among equals the one that waited longest."""
-        first = next(iter(self._waiting))
-        if len(self._waiting) > 1:
-            objects = self._pods.objects
-            best = max((objects[key]["spec"].get("priority", 0) for key in self._waiting if key in objects), default=0)
-            if first not in objects or objects[first]["spec"].get("priority", 0) < best:
-                first = next(
-                    key for key in self._waiting if objects.get(key, {}).get("spec", {}).get("priority", 0) == best
-                )
-        del self._waiting[first]
-        return first
+        best = max(self._waiting)
+        key, _ = self._waiting[best].popitem(last=False)
+        if not self._waiting[best]:
+            del self._waiting[best]
+        return key
 
     async def _bind(self, pod: Obj, node: str) -> None:
         meta = pod["metadata"]
