@@ -17,7 +17,10 @@ from wherry.machinery.cel.values import Duration, Optional, Timestamp, Uint, equ
 
 _ROOT = os.environ.get("WHERRY_CORPORA")
 # Cases left out, with the reason.
-LEFT_OUT: dict[str, str] = {}
+LEFT_OUT: dict[str, str] = {
+    "timestamps/duration_converters/get_milliseconds": "cel-go, and so Kubernetes, counts all milliseconds",
+    "type_deduction/type_parameters/multiple_parameters_parameterized_ovl_2": "declares functions of its own",
+}
 
 
 def _cases() -> list[dict[str, Any]]:
@@ -42,7 +45,7 @@ def _value(tagged: Any) -> Any:
     if kind == "map":
         return {map_key(_value(k)): _value(v) for k, v in payload}
     if kind == "duration":
-        nanos = parse_duration(payload)
+        nanos = payload if isinstance(payload, int) else parse_duration(payload)
         assert nanos is not None
         return Duration(nanos)
     if kind == "timestamp":

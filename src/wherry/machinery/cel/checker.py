@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from wherry.machinery.cel import types as t
 from wherry.machinery.cel.ast import Call, Const, Fold, Ident, ListNode, MapNode, Message, Node, Select
 from wherry.machinery.cel.errors import Issue
+from wherry.machinery.cel.parser import RESERVED
 from wherry.machinery.cel.registry import Function, Overload
 from wherry.machinery.cel.types import Mapping, Type, assignable, assignable_all, show
 from wherry.machinery.cel.values import type_of
@@ -155,7 +156,8 @@ class Checker:
         if target.kind == "map":
             result = target.params[1]
         elif target.kind == "struct":
-            found = (target.fields or {}).get(field)
+            fields = target.fields or {}
+            found = fields.get(field) or (fields.get(f"__{field}__") if field in RESERVED else None)
             if found is not None:
                 result = found
             else:
@@ -270,10 +272,7 @@ class Checker:
             return current
         if self.assign(previous, current):
             return t.most_general(previous, current)
-        if not self.env.homogeneous:
-            return t.DYN
-        self.error(node, f"expected type '{show(previous)}' but found '{show(current)}'")
-        return t.ERROR
+        return t.DYN
 
     def message(self, node: Message) -> Type:
         found = self.env.message(node.name)

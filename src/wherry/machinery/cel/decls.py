@@ -64,7 +64,7 @@ class Decl:
         return self.raw.get(field, field)
 
     def converter(self, field: str) -> Convert | None:
-        found = self.fields.get(field)
+        found = self.fields.get(field) or self.fields.get(f"__{field}__")
         return found.convert if found is not None else None
 
     def build(self, values: Obj) -> Obj:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from wherry.machinery.cel import types as t
-from wherry.machinery.cel.ast import Call, Const, Node
+from wherry.machinery.cel.ast import Call, Const, ListNode, MapNode, Node
 from wherry.machinery.cel.checker import Checked, Checker, children, number
 from wherry.machinery.cel.errors import CelError, CompileError, CostExceeded, Issue
 from wherry.machinery.cel.library.regex import compiled
@@ -171,9 +171,9 @@ def compile(source: str, env: Env) -> Program:
     checked = checker.run(node)
     if checker.issues:
         raise CompileError(source, _unique(checker.issues))
-    issues = list(_literals(node)) if env.homogeneous else []
+    issues = [*_literals(node), *mixed_literals(node, checked)] if env.homogeneous else []
     if issues:
-        raise CompileError(source, issues)
+        raise CompileError(source, sorted(issues, key=lambda i: i.at))
     return Program(source, node, checked, env)
 
 
@@ -197,6 +197,39 @@ def _literals(node: Node) -> list[Issue]:
             if isinstance(arg, Const) and isinstance(arg.value, str) and not _CHECKED_LITERALS[current.name](arg.value):
                 out.append(Issue(arg.at, f"invalid {current.name} argument"))
     return sorted(out, key=lambda i: i.at)
+
+
+def mixed_literals(node: Node, checked: Checked) -> list[Issue]:
+    """Lists and maps whose entries are of different types, outside of format()."""
+    out: list[Issue] = []
+    seen: set[int] = set()
+    stack = [node]
+    while stack:
+        current = stack.pop()
+        if current.id in seen or (isinstance(current, Call) and current.name == "format"):
+            continue
+        seen.add(current.id)
+        stack.extend(children(current))
+        if isinstance(current, ListNode):
+            out += _mixed(current.items, current.optional, checked)
+        elif isinstance(current, MapNode):
+            optional = frozenset(i for i, entry in enumerate(current.entries) if entry[2])
+            out += _mixed([key for key, _, _ in current.entries], frozenset(), checked)
+            out += _mixed([value for _, value, _ in current.entries], optional, checked)
+    return out
+
+
+def _mixed(nodes: list[Node], optional: frozenset[int], checked: Checked) -> list[Issue]:
+    first: Type | None = None
+    for i, node in enumerate(nodes):
+        found = checked.types[node.id]
+        if i in optional and found.params:
+            found = found.params[0]
+        if first is None:
+            first = found
+        elif not first.same(found):
+            return [Issue(node.at, f"expected type '{t.show(first)}' but found '{t.show(found)}'")]
+    return []
 
 
 def _pattern_ok(text: str) -> bool:

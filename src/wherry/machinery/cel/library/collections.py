@@ -241,6 +241,18 @@ def _unwrap(items: list[Any]) -> list[Any]:
     return [item.value for item in items if item.present]
 
 
+def _first(items: list[Any]) -> Optional:
+    return Optional(True, items[0]) if items else NONE
+
+
+def _last(items: list[Any]) -> Optional:
+    return Optional(True, items[-1]) if items else NONE
+
+
+OPTIONALS.add("first", "list_first", [LA], _OPT, _first, member=True)
+OPTIONALS.add("last", "list_last", [LA], _OPT, _last, member=True)
+
+
 def optional_index(container: Any, key: Any) -> Optional:
     """`container[?key]`."""
     if isinstance(container, Optional):

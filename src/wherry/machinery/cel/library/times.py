@@ -133,6 +133,6 @@ TIMES.add(
     "duration_to_milliseconds",
     [t.DURATION],
     t.INT,
-    lambda v: (abs(v.nanos) % 10**9 // 10**6) * (-1 if v.nanos < 0 else 1),
+    lambda v: (abs(v.nanos) // 10**6) * (-1 if v.nanos < 0 else 1),  # all of them, as cel-go does, not the rest
     member=True,
 )
