@@ -44,8 +44,8 @@ class HorizontalPodAutoscalers(WorkloadStrategy):
             percent = {"type": "Percent", "value": 100, "periodSeconds": 15}
             up = {"stabilizationWindowSeconds": 0, "selectPolicy": "Max", "policies": [pods, percent]}
             down = {"selectPolicy": "Max", "policies": [dict(percent)]}
-            behavior["scaleUp"] = {**up, **_set(behavior.get("scaleUp"))}
-            behavior["scaleDown"] = {**down, **_set(behavior.get("scaleDown"))}
+            behavior["scaleUp"] = _filled(up, behavior.get("scaleUp"))
+            behavior["scaleDown"] = _filled(down, behavior.get("scaleDown"))
 
     def validate_create(self, obj: Obj) -> list[FieldError]:
         return _spec(obj["spec"], None)
@@ -59,6 +59,13 @@ class HorizontalPodAutoscalers(WorkloadStrategy):
 
 def _set(rules: Obj | None) -> Obj:
     return {key: value for key, value in (rules or {}).items() if value is not None}
+
+
+def _filled(defaults: Obj, rules: Obj | None) -> Obj:
+    """Scaling rules with what they do not say, in the order of the struct: refusals print it."""
+    found = {**defaults, **_set(rules)}
+    first = {key: found[key] for key in ("stabilizationWindowSeconds",) if key in found}
+    return {**first, **found}
 
 
 def _parse_group(api_version: str) -> tuple[str, str]:
