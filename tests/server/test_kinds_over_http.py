@@ -136,8 +136,8 @@ def test_custom_scales_are_judged_with_the_whole_object(api: Face) -> None:
     assert api("POST", THINGS, thing).status == 201
     answer = api("PATCH", THINGS + "/t/scale", {"spec": {"replicas": -1}}, MERGE)
     assert answer.message == (
-        'Thing.c.example.com "t" is invalid: [spec.replicas: Invalid value: -1: spec.replicas in body should be greater '
-        "than or equal to 0, .spec.replicas: Invalid value: -1: should be a non-negative integer]"
+        'Thing.c.example.com "t" is invalid: [spec.replicas: Invalid value: -1: spec.replicas in body should be '
+        "greater than or equal to 0, .spec.replicas: Invalid value: -1: should be a non-negative integer]"
     )
     assert api("PUT", THINGS + "/t/scale", thing).status == 400
 

@@ -109,3 +109,70 @@ def test_events_go_there_and_back() -> None:
     assert middle["regarding"] == {"kind": "Pod", "name": "p"}
     assert middle["note"] == "m"
     assert back(middle) == event
+
+
+def texts(found: list[Any]) -> list[str]:
+    return [str(error) for error in found]
+
+
+def test_node_cidrs_that_are_none_are_told_twice() -> None:
+    node: Obj = {"metadata": {"name": "n"}, "spec": {"podCIDRs": ["a.b", "192.0.2.0/24"]}, "status": {}}
+    rules = strategy("", "nodes")
+    rules.default(node)
+    found = texts(rules.validate_create(node))
+    assert found[1:] == [
+        "spec.podCIDRs: Internal error: invalid PodCIDRs. failed to check with dual stack with error:"
+        "invalid CIDR[0]: <nil> (invalid CIDR address: a.b)",
+        'spec.podCIDRs: Invalid value: ["a.b","192.0.2.0/24"]: may specify no more than one CIDR for each IP family',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("spec", "cidrs"),
+    [
+        ({"podCIDR": "192.0.2.0/24"}, ["192.0.2.0/24"]),
+        ({"podCIDR": "192.0.2.0/24", "podCIDRs": ["198.51.100.0/24", "2001:db8::/64"]}, ["192.0.2.0/24"]),
+        ({"podCIDRs": ["198.51.100.0/24"]}, ["198.51.100.0/24"]),
+    ],
+)
+def test_the_old_pod_cidr_wins(spec: Obj, cidrs: list[str]) -> None:
+    node = {"metadata": {"name": "n"}, "spec": spec, "status": {}}
+    strategy("", "nodes").default(node)
+    assert (spec["podCIDR"], spec["podCIDRs"]) == (cidrs[0], cidrs)
+
+
+def test_declared_features_have_names_and_an_order() -> None:
+    status = {"declaredFeatures": ["B/b", "A", "A", "a"]}
+    node: Obj = {"metadata": {"name": "n"}, "spec": {}, "status": status}
+    assert texts(strategy("", "nodes").validate_create(node)) == [
+        'status.declaredFeatures[1]: Invalid value: "A": list must be sorted alphabetically',
+        'status.declaredFeatures[2]: Duplicate value: "A"',
+        'status.declaredFeatures[3]: Invalid value: "a": invalid feature name "a": must start with an UpperCamelCase '
+        "segment, with subsequent segments separated by '/' (e.g., MyFeature or MyFeature/mySubFeature), and contain "
+        "only alphanumeric characters and slashes",
+    ]
+
+
+@pytest.mark.parametrize(("capacity", "shown"), [({}, "{}"), (None, "null")])
+def test_the_capacity_of_a_volume_tells_empty_from_absent(capacity: Obj | None, shown: str) -> None:
+    spec: Obj = {"accessModes": ["ReadWriteOnce"], "hostPath": {"path": "/a"}}
+    if capacity is not None:
+        spec["capacity"] = capacity
+    volume: Obj = {"metadata": {"name": "v"}, "spec": spec}
+    rules = strategy("", "persistentvolumes")
+    rules.default(volume)
+    assert texts(rules.validate_create(volume)) == [
+        "spec.capacity: Required value",
+        f'spec.capacity: Unsupported value: {shown}: supported values: "storage"',
+    ]
+
+
+def test_inline_volumes_get_defaults_and_the_status_of_attachments_is_judged() -> None:
+    inline = {"accessModes": ["ReadWriteOnce"], "azureDisk": {"diskName": "d", "diskURI": "u"}, "capacity": {}}
+    spec = {"attacher": "a.example.com", "nodeName": "n", "source": {"inlineVolumeSpec": inline}}
+    attachment: Obj = {"metadata": {"name": "a"}, "spec": spec, "status": {"attachError": {"errorCode": -1}}}
+    rules = strategy("storage.k8s.io", "volumeattachments")
+    rules.default(attachment)
+    assert (inline["azureDisk"]["kind"], "capacity" in inline) == ("Shared", False)  # type: ignore[index]
+    wrong = "status.attachError.errorCode: Invalid value: -1: must be between 0 and 2147483647, inclusive"
+    assert wrong in texts(rules.validate_status_update(attachment, attachment))

@@ -128,3 +128,14 @@ def test_the_engine_judges_expressions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(admission_rules, "_compilers", [lambda text, scope: f"no {scope.result} in {text}"])
     (error,) = admission_rules.expression("1", admission_rules.Scope("bool"), "f")
     assert str(error) == 'f: Invalid value: "1": no bool in 1'
+
+
+def test_repeated_devices_are_printed_by_name() -> None:
+    device = {"driver": "d.example.com", "pool": "p", "device": "x"}
+    results = [{"request": "r", **device}]
+    status = {"allocation": {"devices": {"results": results}}, "devices": [device, device]}
+    requests = [{"name": "r", "exactly": {"deviceClassName": "c"}}]
+    claim: Obj = {"metadata": {"name": "c"}, "spec": {"devices": {"requests": requests}}, "status": status}
+    found = strategy(DRA, "resourceclaims").validate_status_update(claim, copy({**claim, "status": {}}))
+    shown = '{"Driver":"d.example.com","Pool":"p","Device":"x","ShareID":""}'
+    assert f"status.devices[1]: Duplicate value: {shown}" in [str(error) for error in found]
