@@ -240,3 +240,39 @@ def test_without_being_asked_nothing_is_simulated(tmp_path: Path) -> None:
     assert "No resources" in kubectl("get replicasets,pods,nodes")
     assert "simulatednodes" not in kubectl("api-resources -o name")
     serving.close()
+
+
+def test_a_node_dies_and_its_pods_move(kubectl: Kubectl) -> None:
+    patch = [
+        {"key": "node.kubernetes.io/unreachable", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 0}
+    ]
+    made = workload("Deployment", "mover", replicas=2)
+    made["spec"]["template"]["spec"]["tolerations"] = patch
+    apply(kubectl, made)
+    kubectl("rollout status deployment/mover --timeout=10s")
+    node = kubectl("get pods -l app=mover -o jsonpath={.items[0].spec.nodeName}")
+    kubectl(f"annotate node {node} simulation.wherry.dev/down=true")
+    kubectl(f"wait node/{node} --for=condition=Ready=Unknown --timeout=10s")
+
+    def moved() -> bool:
+        pods = json.loads(kubectl("get pods -l app=mover -o json"))["items"]
+        alive = [p for p in pods if "deletionTimestamp" not in p["metadata"] and p["status"]["phase"] == "Running"]
+        return len(alive) == 2 and all(p["spec"]["nodeName"] != node for p in alive)
+
+    until(moved)
+    assert "Terminating" in kubectl("get pods -l app=mover")
+    kubectl(f"annotate node {node} simulation.wherry.dev/down-")
+    kubectl(f"wait node/{node} --for=condition=Ready --timeout=10s")
+    until(lambda: "Terminating" not in kubectl("get pods -l app=mover"))
+
+
+def test_autoscale_follows_declared_usage(kubectl: Kubectl) -> None:
+    made = workload("Deployment", "busy", replicas=1)
+    made["spec"]["template"]["spec"]["containers"][0]["resources"] = {"requests": {"cpu": "100m"}}
+    apply(kubectl, made)
+    kubectl("rollout status deployment/busy --timeout=10s")
+    kubectl("autoscale deployment/busy --min=1 --max=4 --cpu=50%")
+    kubectl("annotate pod -l app=busy metrics.wherry.dev/cpu=150m")
+    kubectl("wait deployment/busy --for=jsonpath={.spec.replicas}=3 --timeout=10s")
+    assert "150%/50%" in kubectl("get hpa busy")
+    assert "Metrics API not available" in kubectl("top pods", fails=True)

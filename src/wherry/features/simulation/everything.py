@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from wherry.client import Client
 from wherry.feature import Runnable
 from wherry.features.simulation.kubelet_controller import Kubelet
+from wherry.features.simulation.lifecycle_controller import NodeLifecycle
 from wherry.features.simulation.node_controller import NodeController
 from wherry.features.simulation.scheduler_controller import NAME, Scheduler
 from wherry.kit.clock import Clock, SystemClock
@@ -24,5 +25,6 @@ def controllers(client: Client, clock: Clock | None = None) -> Sequence[Runnable
         shared,
         NodeController(shared, writer, clock),
         Scheduler(shared, writer, scheduling, clock),
+        NodeLifecycle(shared, writer, Events(client, "node-controller"), clock),
         Kubelet(shared, writer, kubelet, clock),
     ]
