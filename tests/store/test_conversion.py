@@ -77,7 +77,7 @@ async def established(api: Api, crd: Obj) -> None:
     answer = await api.call("POST", CRDS, crd)
     assert answer["kind"] == "CustomResourceDefinition", answer
     for _ in range(50):
-        if (await api.call("GET", V1)).get("kind") == "ThingList":
+        if (await api.respond("GET", V1)).status == 200:
             return
         await asyncio.sleep(0)
     raise AssertionError("not served")
@@ -325,7 +325,8 @@ def test_a_version_that_is_served_no_more_ends_its_watches() -> None:
         crd["spec"]["versions"][1]["served"] = False
         await api.call("PUT", CRDS + "/things.c.example.com", crd)
         assert await asyncio.wait_for(reading, 5) is None
-        assert (await api.call("GET", V2))["code"] == 404
+        response = await api.respond("GET", V2)
+        assert (response.status, response.body) == (404, b"404 page not found\n")
 
     run(test)
 
@@ -440,3 +441,17 @@ def test_a_definition_goes_although_its_webhook_was_away(monkeypatch: pytest.Mon
             await asyncio.sleep(0.01)
 
     converting(test)
+
+
+def test_a_put_of_another_object_is_a_conflict_before_its_revision_is_asked_for() -> None:
+    async def test(api: Api) -> None:
+        await established(api, definition([version("v1", "a", storage=True)]))
+        await api.call("POST", V1, thing("v1", "x", a="1"))
+        body = thing("v1", "x", a="2")
+        assert (await api.call("PUT", V1 + "/x", body))["code"] == 422
+        body["metadata"]["uid"] = "wrong"
+        refused = await api.call("PUT", V1 + "/x", body)
+        assert refused["code"] == 409
+        assert "Precondition failed: UID in precondition: wrong" in refused["message"]
+
+    run(test)

@@ -99,7 +99,10 @@ def _discovery(call: Call, path: str, method: str) -> Response:
     if len(parts) == 1:
         return _root(call, found, core=parts[0] == "api")
     if parts[0] == "apis" and len(parts) == 2:
-        return _answer(call, found.group(parts[1]), plain_refusal=True)
+        document = found.group(parts[1])
+        if document is None and parts[1] not in builtins.groups():
+            return answers.text(404, "404 page not found\n")
+        return _answer(call, document, plain_refusal=True)
     group, version = ("", parts[1]) if parts[0] == "api" else (parts[1], parts[2])
     document = found.resources(group, version)
     if document is None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from wherry import errors
+from wherry.machinery import builtins
 from wherry.machinery.kinds import Resource
-from wherry.server import reads, subresources, virtual, writes
+from wherry.server import answers, reads, subresources, virtual, writes
 from wherry.server.handler import Call
 from wherry.server.http import Response
 from wherry.server.requestinfo import RequestInfo
@@ -28,6 +29,7 @@ _BY_VERB: dict[str, Endpoint] = {
     "deletecollection": writes.delete_collection,
 }
 
+NO_PAGE = "404 page not found\n"
 _COLLECTION = frozenset(("list", "create", "deletecollection"))
 
 
@@ -40,6 +42,8 @@ async def serve(call: Call) -> Response:
     info = call.info
     d = call.api.registry.find(info.workspace, info.group, info.version, info.resource)
     if d is None:
+        if info.group and info.group not in builtins.groups():
+            return answers.text(404, NO_PAGE)  # no route table below such a path: the last handler of all answers
         raise errors.NotFound.path()
     call.definition = d
     res = d.resource

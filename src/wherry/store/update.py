@@ -41,6 +41,8 @@ async def update(
     if store.storage.newest(d.key(namespace, name)) is None:
         return await _put_absent(store, d, namespace, name, obj, ctx, subresource)
     uid = meta.get("uid", "")
+    if uid and not meta.get("resourceVersion"):
+        _same_object(store, d, namespace, name, uid)  # comes before the question which version it is
     expect = _expected(d, name, meta)
     body = orjson.dumps(obj) if expect is None else b""
 
@@ -48,6 +50,14 @@ async def update(
         return orjson.loads(body) if body else obj
 
     return await commit(store, d, namespace, name, replace, ctx, subresource, expect=expect, uid=uid)
+
+
+def _same_object(store: Store, d: Definition, namespace: str, name: str, uid: str) -> None:
+    record = store.storage.newest(d.key(namespace, name))
+    if record is not None:
+        actual = orjson.loads(record.value)["metadata"].get("uid", "")
+        if actual != uid:
+            raise _uid_conflict(d, namespace, name, uid, actual)
 
 
 async def _put_absent(
