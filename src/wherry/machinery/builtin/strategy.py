@@ -111,11 +111,6 @@ class Strategy:
     def mark_deleting(self, obj: Obj, now: str) -> None:
         """Called once when a delete does not remove the object at once (namespaces: phase; definitions: condition)."""
 
-
     # --- metadata alone ----------------------------------------------------------------------------------------------
     # Annotations that upstream's internal type keeps as fields: who asks for metadata alone does not see them.
     field_annotations: tuple[str, ...] = ()
-
-    # --- selection ---------------------------------------------------------------------------------------------------
-    # extra field labels beside metadata.name and metadata.namespace -> value as string
-    selectable: ClassVar[dict[str, Callable[[Obj], str]]] = {}

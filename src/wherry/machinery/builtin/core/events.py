@@ -5,9 +5,6 @@ Follows pkg/apis/core/validation/events.go and the conversions of pkg/apis/event
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import ClassVar
-
 from wherry.errors import FieldError, invalid, required
 from wherry.machinery.builtin.common.names import (
     byte_length,
@@ -85,14 +82,6 @@ def _legacy(obj: Obj, controller_field: str) -> list[FieldError]:
     return out + checked("namespace", namespace, dns1123_subdomain(namespace))
 
 
-def _source(obj: Obj) -> str:
-    return (obj.get("source") or {}).get("component") or obj.get("reportingComponent") or ""
-
-
-def _involved(key: str) -> str:
-    return f"involvedObject.{key}"
-
-
 class EventStrategy(Strategy):
     """core/v1."""
 
@@ -103,16 +92,6 @@ class EventStrategy(Strategy):
     validate_name = staticmethod(name_is_path_segment)
     default_gc_policy = "Unsupported"
     controller_field = "reportingComponent"
-    selectable: ClassVar[dict[str, Callable[[Obj], str]]] = {
-        **{
-            _involved(key): (lambda obj, key=key: (obj.get("involvedObject") or {}).get(key, ""))  # type: ignore[misc]
-            for key in ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
-        },
-        "reason": lambda obj: obj.get("reason", ""),
-        "reportingComponent": lambda obj: obj.get("reportingComponent", ""),
-        "source": _source,
-        "type": lambda obj: obj.get("type", ""),
-    }
 
     def validate_create(self, obj: Obj) -> list[FieldError]:
         return _legacy(obj, self.controller_field)

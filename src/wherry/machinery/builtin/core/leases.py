@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import ClassVar
 
 from wherry.errors import FieldError, forbidden, invalid, not_supported, required
 from wherry.machinery.builtin.common.names import config_map_key, label_key
@@ -85,9 +83,6 @@ class LeaseCandidateStrategy(Strategy):
     create_on_update = True
     unconditional_update = False
     validate_name = staticmethod(_candidate_name)
-    selectable: ClassVar[dict[str, Callable[[Obj], str]]] = {
-        "spec.leaseName": lambda obj: spec_of(obj).get("leaseName", "")
-    }
 
     def validate_create(self, obj: Obj) -> list[FieldError]:
         spec = spec_of(obj)

@@ -5,7 +5,6 @@ Reached from the table in `core/__init__.py`; follows pkg/registry/core/namespac
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import ClassVar
 
 from wherry.errors import FieldError, invalid
@@ -32,10 +31,6 @@ class NamespaceStrategy(Strategy):
     """Namespaces, with their two subresources."""
 
     validate_name = staticmethod(name_is_dns_label)
-    selectable: ClassVar[dict[str, Callable[[Obj], str]]] = {
-        "status.phase": lambda obj: (obj.get("status") or {}).get("phase", ""),
-        "name": lambda obj: obj["metadata"].get("name", ""),
-    }
 
     meta_again = False
     updates: ClassVar[dict[str, tuple[str, str]]] = {

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import ClassVar
 
 from wherry.errors import (
     DUPLICATE,
@@ -166,9 +164,6 @@ def _sync_pod_cidrs(obj: Obj) -> None:
 
 class NodeStrategy(Strategy):
     meta_again = False
-    selectable: ClassVar[dict[str, Callable[[Obj], str]]] = {
-        "spec.unschedulable": lambda obj: "true" if spec_of(obj).get("unschedulable") else "false"
-    }
 
     def default(self, obj: Obj) -> None:
         status = obj.get("status") or {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 from wherry.errors import FieldError, forbidden, invalid, not_supported, required
@@ -97,7 +96,6 @@ def _class_change(new: Obj, old: Obj, spec: Obj, before: Obj) -> list[FieldError
 
 class ClaimStrategy(ResetStatus, Strategy):
     empty_status: ClassVar[Obj | None] = {"phase": "Pending"}
-    selectable: ClassVar[dict[str, Callable[[Obj], str]]] = {"name": lambda obj: obj["metadata"].get("name", "")}
 
     def default(self, obj: Obj) -> None:
         make(obj, "status").setdefault("phase", "Pending")

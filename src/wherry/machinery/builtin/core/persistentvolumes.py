@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 from wherry.errors import FieldError, forbidden, invalid, required
 from wherry.machinery.builtin.common.quantities import round_to_milli
@@ -45,7 +44,6 @@ def _sources(spec: Obj) -> dict[str, Any]:
 
 class PersistentVolumeStrategy(Strategy):
     meta_again = False
-    selectable: ClassVar[dict[str, Callable[[Obj], str]]] = {"name": lambda obj: obj["metadata"].get("name", "")}
 
     def default(self, obj: Obj) -> None:
         make(obj, "status").setdefault("phase", "Pending")

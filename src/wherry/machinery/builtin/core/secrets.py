@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable
-from typing import ClassVar
 
 from wherry.errors import FieldError, forbidden, invalid, required
 from wherry.machinery.builtin.common.names import config_map_key
@@ -61,8 +59,6 @@ def _by_type(obj: Obj, data: Obj) -> list[FieldError]:
 
 
 class SecretStrategy(Strategy):
-    selectable: ClassVar[dict[str, Callable[[Obj], str]]] = {"type": lambda obj: obj.get("type", "")}
-
     def default(self, obj: Obj) -> None:
         plain = obj.pop("stringData", None)
         if plain:

@@ -6,8 +6,7 @@ Follows pkg/apis/core/v1/defaults.go, pkg/registry/core/service and pkg/api/serv
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 from wherry.errors import FieldError
 from wherry.machinery.builtin.common.names import name_is_dns_label
@@ -149,10 +148,6 @@ def _ip_warnings(spec: Obj) -> list[str]:
 class ServiceStrategy(Strategy):
     create_on_update = True
     validate_name = staticmethod(name_is_dns_label)  # RelaxedServiceNameValidation, on since 1.36
-    selectable: ClassVar[dict[str, Callable[[Obj], str]]] = {
-        "spec.clusterIP": lambda obj: spec_of(obj).get("clusterIP", ""),
-        "spec.type": lambda obj: spec_of(obj).get("type", ""),
-    }
 
     def default(self, obj: Obj) -> None:
         _default(obj)

@@ -111,7 +111,7 @@ _FORM = "must be valid format"
 
 def _qualified(name: str, field: str) -> list[FieldError]:
     known = ("iqn", "eui", "naa")
-    good = name.startswith(known) and pod_volumes._well_formed(name)
+    good = name.startswith(known) and pod_volumes.well_formed(name)
     return [] if good else [invalid(field, name, _FORM)]
 
 
@@ -142,24 +142,24 @@ Check = Callable[[Obj, str], list[FieldError]]
 
 # JSON name -> (name in "more than one", name in other errors, check); in upstream's order
 SOURCES: dict[str, tuple[str, str, Check]] = {
-    "hostPath": ("hostPath", "hostPath", pod_volumes._host_path),
-    "gcePersistentDisk": ("gcePersistentDisk", "persistentDisk", pod_volumes._disk("pdName")),
-    "awsElasticBlockStore": ("awsElasticBlockStore", "awsElasticBlockStore", pod_volumes._disk("volumeID")),
+    "hostPath": ("hostPath", "hostPath", pod_volumes.host_path),
+    "gcePersistentDisk": ("gcePersistentDisk", "persistentDisk", pod_volumes.disk("pdName")),
+    "awsElasticBlockStore": ("awsElasticBlockStore", "awsElasticBlockStore", pod_volumes.disk("volumeID")),
     "glusterfs": ("glusterfs", "glusterfs", _glusterfs),
-    "flocker": ("flocker", "flocker", pod_volumes._flocker),
-    "nfs": ("nfs", "nfs", pod_volumes._nfs),
+    "flocker": ("flocker", "flocker", pod_volumes.flocker),
+    "nfs": ("nfs", "nfs", pod_volumes.nfs),
     "rbd": ("rbd", "rbd", lambda s, f: _need(s, f, "monitors", "image")),
-    "quobyte": ("quobyte", "quobyte", pod_volumes._quobyte),
+    "quobyte": ("quobyte", "quobyte", pod_volumes.quobyte),
     "cephfs": ("cephFS", "cephfs", lambda s, f: _need(s, f, "monitors")),
     "iscsi": ("iscsi", "iscsi", lambda s, f: _iscsi(s, f, "")),
     "cinder": ("cinder", "cinder", lambda s, f: _need(s, f, "volumeID") + _secret(s, f)),
-    "fc": ("fc", "fc", pod_volumes._fibre_channel),
-    "flexVolume": ("flexVolume", "flexVolume", pod_volumes._flex),
+    "fc": ("fc", "fc", pod_volumes.fibre_channel),
+    "flexVolume": ("flexVolume", "flexVolume", pod_volumes.flex),
     "azureFile": ("azureFile", "azureFile", _azure_file),
     "vsphereVolume": ("vsphereVolume", "vsphereVolume", lambda s, f: _need(s, f, "volumePath")),
     "photonPersistentDisk": ("photonPersistentDisk", "photonPersistentDisk", lambda s, f: _need(s, f, "pdID")),
     "portworxVolume": ("portworxVolume", "portworxVolume", lambda s, f: _need(s, f, "volumeID")),
-    "azureDisk": ("azureDisk", "azureDisk", pod_volumes._azure_disk),
+    "azureDisk": ("azureDisk", "azureDisk", pod_volumes.azure_disk),
     "scaleIO": ("scaleIO", "scaleIO", lambda s, f: _need(s, f, "gateway", "system", "volumeName")),
     "local": ("local", "local", _local),
     "storageos": ("storageos", "storageos", _storage_os),

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -211,9 +210,6 @@ class SigningRequestStrategy(Strategy):
     }
     validate_name = staticmethod(name_is_path_segment)  # no rule of its own; any name must fit a URL
     meta_again = False
-    selectable: ClassVar[dict[str, Callable[[Obj], str]]] = {
-        "spec.signerName": lambda obj: spec_of(obj).get("signerName", "")
-    }
 
     def prepare_create(self, obj: Obj) -> None:
         spec = make(obj, "spec")
@@ -293,9 +289,6 @@ class ClusterTrustBundleStrategy(Strategy):
     unconditional_update = False
     validate_name = staticmethod(name_is_path_segment)  # its own rule needs the spec: see validate_create
     meta_again = False
-    selectable: ClassVar[dict[str, Callable[[Obj], str]]] = {
-        "spec.signerName": lambda obj: spec_of(obj).get("signerName", "")
-    }
 
     def validate_create(self, obj: Obj) -> list[FieldError]:
         return self._validate(obj, True)

@@ -7,7 +7,6 @@ in 1.36: list attributes and node-allocatable mappings are off.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import ClassVar
 
 from wherry.errors import FieldError, go_quote
@@ -112,10 +111,6 @@ class DeviceClassStrategy(Strategy):
 
 class ResourceSliceStrategy(Strategy):
     has_generation = True
-    selectable: ClassVar[dict[str, Callable[[Obj], str]]] = {
-        "spec.nodeName": lambda obj: spec_of(obj).get("nodeName") or "",
-        "spec.driver": lambda obj: spec_of(obj).get("driver", ""),
-    }
 
     def stamp_create(self, obj: Obj, now: str, user: Obj) -> None:
         """A taint carries the time of its arrival."""

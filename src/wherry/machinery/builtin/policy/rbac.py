@@ -68,11 +68,6 @@ def _selectors(obj: Obj) -> list[Obj]:
     return (obj.get("aggregationRule") or {}).get("clusterRoleSelectors") or []
 
 
-def _selector_shown(selector: Obj) -> Obj:
-    """A metav1.LabelSelector as Go marshals it (it has JSON names, unlike internal types)."""
-    return {key: selector[key] for key in ("matchLabels", "matchExpressions") if selector.get(key)}
-
-
 class ClusterRoleStrategy(_Rbac):
     def validate_create(self, obj: Obj) -> list[FieldError]:
         return self._validate(obj, False)

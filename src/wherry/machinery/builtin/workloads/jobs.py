@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 from wherry.errors import FieldError, invalid, required
 from wherry.machinery.builtin.common.labels import (
@@ -42,10 +41,6 @@ class Jobs(WorkloadStrategy):
 
     def warnings_delete(self) -> list[str]:
         return [_ORPHANS]
-
-    selectable: ClassVar[dict[str, Callable[[Obj], str]]] = {
-        "status.successful": lambda o: str((o.get("status") or {}).get("succeeded", 0))
-    }
 
     def default(self, obj: Obj) -> None:
         spec = obj.setdefault("spec", {})

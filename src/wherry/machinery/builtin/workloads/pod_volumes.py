@@ -72,7 +72,7 @@ def _needs(*names: str) -> Check:
     return lambda source, path: need(source, path, *names)
 
 
-def _host_path(source: Obj, path: str) -> list[FieldError]:
+def host_path(source: Obj, path: str) -> list[FieldError]:
     if not source.get("path"):
         return [required(path + ".path")]
     errors = no_backsteps(source["path"], path + ".path")
@@ -86,7 +86,7 @@ def _git_repo(source: Obj, path: str) -> list[FieldError]:
     return need(source, path, "repository") + local_descending_path(source.get("directory", ""), path + ".directory")
 
 
-def _disk(name: str) -> Check:
+def disk(name: str) -> Check:
     def check(source: Obj, path: str) -> list[FieldError]:
         errors = need(source, path, name)
         partition = source.get("partition", 0)
@@ -97,14 +97,14 @@ def _disk(name: str) -> Check:
     return check
 
 
-def _nfs(source: Obj, path: str) -> list[FieldError]:
+def nfs(source: Obj, path: str) -> list[FieldError]:
     errors = need(source, path, "server", "path")
     if not source.get("path", "").startswith("/"):
         errors.append(invalid(path + ".path", source.get("path", ""), "must be an absolute path"))
     return errors
 
 
-def _well_formed(name: str) -> bool:
+def well_formed(name: str) -> bool:
     for prefix, pattern, search in (("iqn", _iqn_re, True), ("eui", _eui_re, False), ("naa", _naa_re, False)):
         if name.startswith(prefix):
             return bool(pattern.search(name) if search else pattern.match(name))
@@ -117,7 +117,7 @@ def _iscsi(source: Obj, path: str) -> list[FieldError]:
     known = ("iqn", "eui", "naa")
     if iqn and not iqn.startswith(known):
         errors.append(invalid(path + ".iqn", iqn, "must be valid format starting with iqn, eui, or naa"))
-    elif iqn and not _well_formed(iqn):
+    elif iqn and not well_formed(iqn):
         errors.append(invalid(path + ".iqn", iqn, "must be valid format"))
     lun = source.get("lun", 0)
     if not 0 <= lun <= 255:
@@ -129,12 +129,12 @@ def _iscsi(source: Obj, path: str) -> list[FieldError]:
         if not initiator.startswith(known):
             text = "must be valid format starting with iqn, eui, or naa"
             errors.append(invalid(path + ".initiatorname", initiator, text))
-        elif not _well_formed(initiator):
+        elif not well_formed(initiator):
             errors.append(invalid(path + ".initiatorname", initiator, "must be valid format"))
     return errors
 
 
-def _flocker(source: Obj, path: str) -> list[FieldError]:
+def flocker(source: Obj, path: str) -> list[FieldError]:
     name, uuid = source.get("datasetName", ""), source.get("datasetUUID", "")
     errors: list[FieldError] = []
     if not name and not uuid:
@@ -161,7 +161,7 @@ def _is_host_port(text: str) -> bool:
     return text.count(":") == 1 and "[" not in text and "]" not in text
 
 
-def _quobyte(source: Obj, path: str) -> list[FieldError]:
+def quobyte(source: Obj, path: str) -> list[FieldError]:
     errors: list[FieldError] = []
     text = "must be a host:port pair or multiple pairs separated by commas"
     registry = source.get("registry", "")
@@ -174,7 +174,7 @@ def _quobyte(source: Obj, path: str) -> list[FieldError]:
     return errors + need(source, path, "volume")
 
 
-def _fibre_channel(source: Obj, path: str) -> list[FieldError]:
+def fibre_channel(source: Obj, path: str) -> list[FieldError]:
     names, ids, lun = source.get("targetWWNs") or [], source.get("wwids") or [], source.get("lun")
     errors: list[FieldError] = []
     where = path + ".targetWWNs"
@@ -189,7 +189,7 @@ def _fibre_channel(source: Obj, path: str) -> list[FieldError]:
     return errors
 
 
-def _flex(source: Obj, path: str) -> list[FieldError]:
+def flex(source: Obj, path: str) -> list[FieldError]:
     errors = need(source, path, "driver")
     for key in sorted(source.get("options") or ()):
         namespace = "." + key.partition("/")[0].lower()
@@ -199,7 +199,7 @@ def _flex(source: Obj, path: str) -> list[FieldError]:
     return errors
 
 
-def _azure_disk(source: Obj, path: str) -> list[FieldError]:
+def azure_disk(source: Obj, path: str) -> list[FieldError]:
     errors = need(source, path, "diskName", "diskURI")
     caching, kind, uri = source.get("cachingMode"), source.get("kind"), source.get("diskURI", "")
     if caching is not None and caching not in ("None", "ReadOnly", "ReadWrite"):
@@ -250,29 +250,29 @@ def pull_policy(policy: str, path: str) -> list[FieldError]:
 
 # Sources in upstream's order: (key, name in "more than 1" errors, name in other errors, check).
 _SOURCES: tuple[tuple[str, str, str, Check], ...] = (
-    ("hostPath", "hostPath", "hostPath", _host_path),
+    ("hostPath", "hostPath", "hostPath", host_path),
     ("gitRepo", "gitRepo", "gitRepo", _git_repo),
-    ("gcePersistentDisk", "gcePersistentDisk", "persistentDisk", _disk("pdName")),
-    ("awsElasticBlockStore", "awsElasticBlockStore", "awsElasticBlockStore", _disk("volumeID")),
+    ("gcePersistentDisk", "gcePersistentDisk", "persistentDisk", disk("pdName")),
+    ("awsElasticBlockStore", "awsElasticBlockStore", "awsElasticBlockStore", disk("volumeID")),
     ("secret", "secret", "secret", _keyed("secretName")),
-    ("nfs", "nfs", "nfs", _nfs),
+    ("nfs", "nfs", "nfs", nfs),
     ("iscsi", "iscsi", "iscsi", _iscsi),
     ("glusterfs", "glusterfs", "glusterfs", _needs("endpoints", "path")),
-    ("flocker", "flocker", "flocker", _flocker),
+    ("flocker", "flocker", "flocker", flocker),
     ("persistentVolumeClaim", "persistentVolumeClaim", "persistentVolumeClaim", _needs("claimName")),
     ("rbd", "rbd", "rbd", _needs("monitors", "image")),
     ("cinder", "cinder", "cinder", lambda s, p: need(s, p, "volumeID") + _secret_ref_name(s, p)),
     ("cephfs", "cephFS", "cephfs", _needs("monitors")),
-    ("quobyte", "quobyte", "quobyte", _quobyte),
+    ("quobyte", "quobyte", "quobyte", quobyte),
     ("downwardAPI", "downwarAPI", "downwardAPI", _needs()),
-    ("fc", "fc", "fc", _fibre_channel),
-    ("flexVolume", "flexVolume", "flexVolume", _flex),
+    ("fc", "fc", "fc", fibre_channel),
+    ("flexVolume", "flexVolume", "flexVolume", flex),
     ("configMap", "configMap", "configMap", _keyed("name")),
     ("azureFile", "azureFile", "azureFile", _needs("secretName", "shareName")),
     ("vsphereVolume", "vsphereVolume", "vsphereVolume", _needs("volumePath")),
     ("photonPersistentDisk", "photonPersistentDisk", "photonPersistentDisk", _needs("pdID")),
     ("portworxVolume", "portworxVolume", "portworxVolume", _needs("volumeID")),
-    ("azureDisk", "azureDisk", "azureDisk", _azure_disk),
+    ("azureDisk", "azureDisk", "azureDisk", azure_disk),
     ("storageos", "storageos", "storageos", _storage_os),
     ("projected", "projected", "projected", _needs()),
     ("scaleIO", "scaleIO", "scaleIO", _needs("gateway", "system", "volumeName")),

@@ -6,7 +6,6 @@ Follows k8s.io/kubernetes/pkg/registry/core/pod/strategy.go. What admission adds
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 from wherry.errors import FieldError, forbidden
@@ -165,27 +164,6 @@ class Pods(Strategy):
         if not spec.get("nodeName") or status.get("phase") in ("Failed", "Succeeded"):
             return 0
         return 1 if period < 0 else int(period)
-
-    selectable: ClassVar[dict[str, Callable[[Obj], str]]] = {
-        "spec.nodeName": lambda o: _text(o, "spec", "nodeName"),
-        "spec.restartPolicy": lambda o: _text(o, "spec", "restartPolicy"),
-        "spec.schedulerName": lambda o: _text(o, "spec", "schedulerName"),
-        "spec.serviceAccountName": lambda o: _text(o, "spec", "serviceAccountName"),
-        "spec.hostNetwork": lambda o: "true" if (o.get("spec") or {}).get("hostNetwork") else "false",
-        "status.phase": lambda o: _text(o, "status", "phase"),
-        "status.podIP": lambda o: _first_ip(o),
-        "status.podIPs": lambda o: _first_ip(o),
-        "status.nominatedNodeName": lambda o: _text(o, "status", "nominatedNodeName"),
-    }
-
-
-def _text(obj: Obj, part: str, key: str) -> str:
-    return str((obj.get(part) or {}).get(key, ""))
-
-
-def _first_ip(obj: Obj) -> str:
-    addresses = (obj.get("status") or {}).get("podIPs") or []
-    return str(addresses[0].get("ip", "")) if addresses else ""
 
 
 def _pod_ips(status: Obj | None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 from wherry.errors import FieldError, invalid, required
@@ -26,10 +25,6 @@ _COUNTERS = ("replicas", "fullyLabeledReplicas", "readyReplicas", "availableRepl
 _PARTS = ("fullyLabeledReplicas", "readyReplicas", "availableReplicas")
 
 
-def _replicas(obj: Obj) -> str:
-    return str((obj.get("status") or {}).get("replicas", 0))
-
-
 def _status(status: Obj, names: tuple[str, ...]) -> list[FieldError]:
     errors = counters(status, "status", names)
     errors += not_above(status, "status", _PARTS, "replicas", "cannot be greater than status.replicas")
@@ -39,7 +34,6 @@ def _status(status: Obj, names: tuple[str, ...]) -> list[FieldError]:
 
 class ReplicaSets(TemplateStrategy):
     empty_status: ClassVar[dict[str, Any]] = {"replicas": 0}
-    selectable: ClassVar[dict[str, Callable[[Obj], str]]] = {"status.replicas": _replicas}
 
     def default_rest(self, obj: Obj) -> None:
         obj["spec"].setdefault("replicas", 1)
@@ -67,7 +61,6 @@ class ReplicationControllers(TemplateStrategy):
     """The older kin: its selector is a plain map, its template a pointer."""
 
     empty_status: ClassVar[dict[str, Any]] = {"replicas": 0}
-    selectable: ClassVar[dict[str, Callable[[Obj], str]]] = {"status.replicas": _replicas}
     default_gc_policy = "Orphan"
 
     def template_of(self, obj: Obj) -> Obj:
