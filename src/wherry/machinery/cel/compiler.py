@@ -538,9 +538,10 @@ def _selector(operand: Eval, field: str) -> Eval:
         value = operand(f)
         if type(value) is dict:
             try:
-                return value[field]
+                found = value[field]
             except KeyError:
                 raise CelError(f"no such key: {field}") from None
+            return found(f) if type(found) is Lazy else found
         if type(value) is Optional:
             return _optional_field(value, field)
         if isinstance(value, Named):

@@ -6,6 +6,7 @@ from functools import cache
 
 from wherry.machinery.cel.env import Env
 from wherry.machinery.cel.library import collections as c
+from wherry.machinery.cel.library.authz import AUTHZ
 from wherry.machinery.cel.library.kubernetes import FORMATS, QUANTITIES, SEMVER
 from wherry.machinery.cel.library.net import CIDRS, IPS
 from wherry.machinery.cel.library.regex import REGEX
@@ -13,6 +14,7 @@ from wherry.machinery.cel.library.std import STD
 from wherry.machinery.cel.library.strings import MORE_STRINGS, STRINGS
 from wherry.machinery.cel.library.times import TIMES
 from wherry.machinery.cel.library.url import URLS
+from wherry.machinery.cel.registry import Library
 
 _KUBERNETES = (
     STD,
@@ -33,10 +35,15 @@ _KUBERNETES = (
 )
 
 
+def kubernetes_libraries() -> tuple[Library, ...]:
+    """The libraries of every Kubernetes expression."""
+    return _KUBERNETES
+
+
 @cache
 def kubernetes() -> Env:
     """The functions of CRD rules and admission policies, without variables."""
-    return Env(libraries=_KUBERNETES)
+    return Env(libraries=(*_KUBERNETES, AUTHZ))
 
 
 @cache

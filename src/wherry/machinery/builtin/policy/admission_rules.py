@@ -1,7 +1,7 @@
 """What webhooks and admission policies share: rules that select requests, match conditions, expressions.
 
-Follows pkg/apis/admissionregistration/validation. Expressions are compiled by the CEL engine, which registers itself
-with `use_compiler`; without one, expressions are taken as they are.
+Follows pkg/apis/admissionregistration/validation. Expressions are compiled by the CEL engine, which is imported for
+the first of them, unless `use_compiler` gave another.
 """
 
 from __future__ import annotations
@@ -46,7 +46,11 @@ def use_compiler(compile_expression: Compile) -> None:
 
 
 def expression(text: str, scope: Scope, field: str, shown: str | None = None) -> list[FieldError]:
-    """An expression compiled, when there is a compiler; `shown` is what the message quotes."""
+    """An expression compiled; `shown` is what the message quotes."""
+    if not _compilers:
+        from wherry.machinery.cel.policy import compile_expression as compile_cel
+
+        use_compiler(compile_cel)
     for compile_expression in _compilers:
         if problem := compile_expression(text, scope):
             return [invalid(field, text if shown is None else shown, problem)]
