@@ -276,3 +276,15 @@ def test_autoscale_follows_declared_usage(kubectl: Kubectl) -> None:
     kubectl("wait deployment/busy --for=jsonpath={.spec.replicas}=3 --timeout=10s")
     assert "150%/50%" in kubectl("get hpa busy")
     assert "Metrics API not available" in kubectl("top pods", fails=True)
+
+
+def test_nodes_that_are_taken_away_take_their_pods_along(kubectl: Kubectl) -> None:
+    pool = {"apiVersion": "simulation.wherry.dev/v1alpha1", "kind": "SimulatedNode", "metadata": {"name": "extra"}}
+    apply(kubectl, {**pool, "spec": {"count": 1, "labels": {"pool": "extra"}, "capacity": {"cpu": 2}}})
+    kubectl("wait --for=create node/extra-0 --timeout=10s")
+    assert kubectl("get node extra-0 -o jsonpath={.status.capacity.cpu}") == "2"
+    overrides = {"spec": {"nodeSelector": {"pool": "extra"}}}
+    kubectl("run guest --image=x", f"--overrides={json.dumps(overrides)}")
+    kubectl("wait pod/guest --for=condition=Ready --timeout=10s")
+    kubectl("delete simulatednode extra --timeout=10s")
+    kubectl("wait pod/guest node/extra-0 --for=delete --timeout=10s")

@@ -31,7 +31,8 @@ class Kubelet:
         self._pods, self._nodes = shared.collection(PODS), shared.collection(NODES)
         self._behaviours = shared.collection(BEHAVIOURS)
         self._workers = Workers("simulated kubelet", shared, self.reconcile, 16)
-        self._addresses: dict[str, int] = {}
+        self._addresses: dict[str, str] = {}  # by pod uid, until the status has it
+        self._taken: set[str] = set()
         self._address = 1
         self._pods.handlers.append(self._pod)
         self._nodes.handlers.append(self._node)
@@ -44,6 +45,10 @@ class Kubelet:
         await self._workers.stop()
 
     def _pod(self, before: Obj | None, after: Obj | None) -> None:
+        for pod, there in ((before, False), (after, True)):
+            address = (pod.get("status") or {}).get("podIP") if pod is not None else None
+            if address:
+                (self._taken.add if there else self._taken.discard)(address)
         if after is None:
             assert before is not None
             self._addresses.pop(before["metadata"]["uid"], None)
@@ -119,11 +124,12 @@ class Kubelet:
         if known:
             return known, host
         uid = pod["metadata"]["uid"]
-        number = self._addresses.get(uid)
-        if number is None:
-            number = self._addresses[uid] = self._address
-            self._address = self._address % 0x7FFFE + 1
-        return f"10.{244 + (number >> 16)}.{number >> 8 & 255}.{number & 255}", host
+        while uid not in self._addresses:
+            number, self._address = self._address, self._address % 0x7FFFE + 1
+            address = f"10.{244 + (number >> 16)}.{number >> 8 & 255}.{number & 255}"
+            if address not in self._taken:  # a plane that starts again finds pods that have theirs
+                self._addresses[uid] = address
+        return self._addresses[uid], host
 
     def _tell(self, pod: Obj, old: Obj, status: Obj) -> None:
         """Events of what goes wrong; what goes well is not worth one per pod."""

@@ -15,6 +15,7 @@ from wherry.runtime.workers import Workers
 from wherry.runtime.writes import Delete, Update, Writer
 
 Obj = dict[str, Any]
+_DOUBT = 40.0  # seconds
 
 
 class NodeLifecycle:
@@ -23,6 +24,7 @@ class NodeLifecycle:
     def __init__(self, shared: Shared, writer: Writer, events: Events, clock: Clock):
         self._writer, self._events, self._clock = writer, events, clock
         self._nodes, self._pods = shared.collection(NODES), shared.collection(PODS)
+        self._missing: dict[str, float] = {}  # when pods of a node that is not there are collected
         self._workers = Workers("node lifecycle", shared, self.reconcile, 1)
         self._nodes.handlers.append(self._node)
         self._pods.handlers.append(self._pod)
@@ -34,20 +36,26 @@ class NodeLifecycle:
         await self._workers.stop()
 
     def _node(self, before: Obj | None, after: Obj | None) -> None:
-        if after is not None:
-            self._workers.queue.add(key_of(after))
+        obj = after or before
+        assert obj is not None
+        self._missing.pop(obj["metadata"]["name"], None)
+        if after is None:
+            self._missing[obj["metadata"]["name"]] = 0.0  # it was seen to go: nothing to wait for
+        self._workers.queue.add(key_of(obj))
 
     def _pod(self, before: Obj | None, after: Obj | None) -> None:
         """A pod that comes to a node with taints may have to leave again."""
         name = after["spec"].get("nodeName") if after is not None else None
         if name and (before is None or not before["spec"].get("nodeName")):
             node = self._nodes.get("", name)
-            if node is not None and (node.get("spec") or {}).get("taints"):
+            if node is None or (node.get("spec") or {}).get("taints"):
                 self._workers.queue.add(("", name))
 
     async def reconcile(self, key: Key) -> float | None:
         node = self._nodes.get(*key)
-        if node is None or not (node.get("status") or {}).get("conditions"):
+        if node is None:
+            return await self._collect(key[1])
+        if not (node.get("status") or {}).get("conditions"):
             return None
         now, down = self._clock.time(), is_down(node)
         wanted = conditions(node, down, now)
@@ -65,6 +73,17 @@ class NodeLifecycle:
         if not any(taint["effect"] == "NoExecute" for taint in marks):
             return None
         return await self._evict(node, now)
+
+    async def _collect(self, name: str) -> float | None:
+        """Pods of a node that is no more go without a kubelet (pkg/controller/podgc), after a while of doubt."""
+        now = self._clock.time()
+        left = self._missing.setdefault(name, now + _DOUBT) - now
+        if left > 0:
+            return left
+        for pod in list(self._pods.objects.values()):
+            if pod["spec"].get("nodeName") == name:
+                await self._writer.one(Delete(PODS, pod, grace=0))
+        return None
 
     async def _evict(self, node: Obj, now: float) -> float | None:
         waits = []
