@@ -3,9 +3,9 @@
     python tools/soak_watchers.py --minutes 10 --watchers 200 --rate 100
 
 Every watcher must see the same bytes, one event for every answered write and nothing twice. A watcher's lag is the time
-since the oldest write was sent whose event it does not have, so that the write itself counts too. It fails when events differ, when a watch ends, when a lag is
-over `--allowed-lag` seconds, when the rate is not reached or when memory has grown between the second and the last
-quarter. (In the first quarter the server's history of events fills, which is no leak.)
+since the oldest write was sent whose event it does not have, so that the write itself counts too. It fails when events
+differ, when a watch ends, when a lag is over `--allowed-lag` seconds, when the rate is not reached or when memory has
+grown between the second and the last quarter. (In the first quarter the server's history of events fills: no leak.)
 """
 
 from __future__ import annotations
