@@ -92,6 +92,7 @@ def test_a_crash_between_the_writes_counts_no_pod_twice() -> None:
     assert owner["status"]["uncountedTerminatedPods"] == {"succeeded": ["uid-a"]}
     owner = settle(owner, pods)  # a new controller finds the uid written down and the finalizer still there
     assert owner["status"]["succeeded"] == 1
+    assert finished(owner) is None
 
 
 @pytest.mark.parametrize(
