@@ -153,3 +153,21 @@ def test_a_dry_run_of_a_service_asks_only_whether_a_port_is_free(api: Face) -> N
     body = {"metadata": {"name": "s"}, "spec": {"type": "NodePort", "ports": [{"port": 80, "nodePort": 5}]}}
     assert api("POST", SERVICES + "?dryRun=All", body).doc["spec"]["ports"][0]["nodePort"] == 5
     assert "provided port is not in the valid range" in api("POST", SERVICES, body).message
+
+
+def test_owners_that_are_named_twice_count_once(api: Face) -> None:
+    uid = api.config_map("owner")["metadata"]["uid"]  # a real one: objects of absent owners are collected
+    owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": uid}
+    text = (
+        "{}; API server dedups owner references in 1.20+, and may reject such requests as early as 1.24; please fix "
+        f"your requests; duplicate UID(s) observed: {uid}"
+    )
+    said = ".metadata.ownerReferences contains duplicate entries"
+    body = {"metadata": {"name": "owned", "ownerReferences": [owner, {**owner, "controller": True}, owner]}}
+    made = api("POST", NS + "/secrets", body)
+    assert made.warnings == [f'299 - "{text.format(said)}"']
+    assert made.doc["metadata"]["ownerReferences"] == [owner, {**owner, "controller": True}]
+    patch = {"metadata": {"ownerReferences": [owner, owner]}}
+    patched = api("PATCH", NS + "/secrets/owned", patch, MERGE)
+    assert patched.warnings == [f'299 - "{text.format(said + " after mutating admission happens")}"']
+    assert patched.doc["metadata"]["ownerReferences"] == [owner]

@@ -12,7 +12,14 @@ from wherry.storage.api import Record, RevisionConflict
 from wherry.store import names
 from wherry.store.context import Outcome, WriteContext
 from wherry.store.definition import Definition
-from wherry.store.metadata import GENERATE_ATTEMPTS, fill_system_fields, generate_name, set_managed, wipe_system_fields
+from wherry.store.metadata import (
+    GENERATE_ATTEMPTS,
+    fill_system_fields,
+    generate_name,
+    set_managed,
+    single_owners,
+    wipe_system_fields,
+)
 from wherry.store.store import Store, encoder
 
 
@@ -31,6 +38,8 @@ async def create(
     names.match_namespace(res, meta, namespace)
     names.require_parsable_revision(meta)
     if not own_managed:
+        single_owners(meta, ctx.warnings)
+    if not own_managed:
         wipe_system_fields(meta)
     now = store.now()
     generated = bool(meta.get("generateName")) and not meta.get("name")
@@ -44,6 +53,7 @@ async def create(
     try:
         if ctx.mutate is not None:
             await ctx.mutate("CREATE", obj, None)
+        single_owners(obj["metadata"], ctx.warnings, admitted=True)
         _before_create(d, obj, namespace, now, ctx)
         if ctx.validate is not None:
             await ctx.validate("CREATE", obj, None)

@@ -15,6 +15,31 @@ def generate_name(base: str) -> str:
     return base[:_MAX_BASE] + name_suffix()
 
 
+def single_owners(meta: Obj, warnings: list[str], *, admitted: bool = False) -> None:
+    """Drop owner references that are there twice, and say so (dedupOwnerReferencesAndAddWarning).
+
+    Bodies are looked at as they come and again when they are `admitted`, patched objects only then.
+    """
+    given = meta.get("ownerReferences")
+    if not given or len(given) < 2:
+        return
+    kept: list[Obj] = []
+    twice: list[str] = []
+    for reference in given:
+        if reference in kept:
+            twice.append(reference.get("uid", ""))
+        else:
+            kept.append(reference)
+    if twice:
+        meta["ownerReferences"] = kept
+        when = " after mutating admission happens" if admitted else ""
+        warnings.append(
+            f".metadata.ownerReferences contains duplicate entries{when}; API server dedups owner references in 1.20+, "
+            f"and may reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: "
+            f"{', '.join(twice)}"
+        )
+
+
 def wipe_system_fields(meta: Obj) -> None:
     """Forget what a creator can't say; done before it is reckoned who owns what (rest.WipeObjectMetaSystemFields)."""
     for key in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"):

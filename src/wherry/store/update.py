@@ -19,7 +19,13 @@ from wherry.store import keys, names
 from wherry.store.context import Outcome, WriteContext
 from wherry.store.create import create
 from wherry.store.definition import Definition
-from wherry.store.metadata import keep_system_fields, must_set_resource_version, order_metadata, set_managed
+from wherry.store.metadata import (
+    keep_system_fields,
+    must_set_resource_version,
+    order_metadata,
+    set_managed,
+    single_owners,
+)
 from wherry.store.store import Store, encoder, internal
 
 # Makes the new object, in the request's version, from the present one in the same version.
@@ -40,6 +46,7 @@ async def update(
     names.match_namespace(res, meta, namespace)
     if store.storage.newest(d.key(namespace, name)) is None:
         return await _put_absent(store, d, namespace, name, obj, ctx, subresource)
+    single_owners(meta, ctx.warnings)
     uid = meta.get("uid", "")
     if uid and not meta.get("resourceVersion"):
         _same_object(store, d, namespace, name, uid)  # comes before the question which version it is
@@ -176,6 +183,7 @@ async def _round(
     new["metadata"]["resourceVersion"] = str(record.revision)
     if ctx.mutate is not None:
         await ctx.mutate("UPDATE", new, old)
+    single_owners(new["metadata"], ctx.warnings, admitted=True)
     _before_update(d, new, old, subresource, store.now(), ctx)
     if ctx.validate is not None:
         await ctx.validate("UPDATE", new, old)
