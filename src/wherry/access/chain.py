@@ -1,25 +1,24 @@
 """The one door, as an ordered list: authenticate, impersonate, authorize; admission hangs on the write itself.
 
-HTTP and in-process callers pass the same chain (law 5). For now there is one identity that may do everything, the
-administrator, known by a client certificate of the control plane's own authority or by its token; everyone else is
-anonymous and may only ask for health and version.
+HTTP and in-process callers pass the same chain (law 5). Members of system:masters may do everything, for everyone else
+the roles and bindings count (access/rbac.py); who shows no credentials is anonymous.
 """
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
-from wherry.access.user import Attributes, User
+from wherry.access.user import Attributes, Decision, User
 from wherry.errors import Forbidden, Unauthorized, qualified, resource_details
 
 MASTERS = "system:masters"
 AUTHENTICATED = "system:authenticated"
 ANONYMOUS = User("system:anonymous", groups=("system:unauthenticated",))
 ADMIN = User("kubernetes-admin", groups=(MASTERS, AUTHENTICATED))
-# Paths that anyone may read, as the default binding of system:public-info-viewer has it.
-PUBLIC = frozenset(("/healthz", "/livez", "/readyz", "/version", "/version/"))
+_RESOURCE_RULE = ("verbs", "apiGroups", "resources", "resourceNames")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +30,8 @@ class Credentials:
 
 
 Authenticator = Callable[[Credentials], User | None]
-Authorizer = Callable[[Attributes], bool]
+Authorizer = Callable[[Attributes], Decision]
+Rules = Callable[[User, str, str], Iterable[dict[str, Any]]]
 
 
 def certificates(shown: Credentials) -> User | None:
@@ -49,8 +49,8 @@ class Tokens:
         self._tokens = tokens
 
     def __call__(self, shown: Credentials) -> User | None:
-        scheme, _, token = shown.authorization.partition(" ")
-        token = token.strip()
+        scheme, _, token = shown.authorization.strip().partition(" ")
+        token = token.partition(" ")[0]  # a second blank means no token at all, words after the token are ignored
         if scheme.lower() != "bearer" or not token:
             return None
         for known, user in self._tokens.items():
@@ -59,14 +59,9 @@ class Tokens:
         raise Unauthorized
 
 
-def masters(asked: Attributes) -> bool:
+def masters(asked: Attributes) -> Decision:
     """Members of system:masters may do everything."""
-    return MASTERS in asked.user.groups
-
-
-def public(asked: Attributes) -> bool:
-    """Health and version, for everyone."""
-    return not asked.resource_request and asked.verb == "get" and asked.path in PUBLIC
+    return Decision(MASTERS in asked.user.groups)
 
 
 @dataclass(slots=True)
@@ -74,7 +69,8 @@ class Chain:
     """Authenticators are asked until one knows the caller, authorizers until one allows."""
 
     authenticators: list[Authenticator]
-    authorizers: list[Authorizer] = field(default_factory=lambda: [masters, public])
+    authorizers: list[Authorizer] = field(default_factory=lambda: [masters])
+    role_rules: Rules | None = None  # what the roles give a user, for rules reviews
 
     def authenticate(self, shown: Credentials) -> User:
         """Raises Unauthorized for credentials that nobody accepts."""
@@ -86,31 +82,49 @@ class Chain:
 
     def authorize(self, asked: Attributes) -> None:
         """Raises Forbidden in the words of the real server (responsewriters.Forbidden)."""
+        allowed, reason = self._ask(asked)
+        if not allowed:
+            raise refuse(asked, reason)
+
+    def _ask(self, asked: Attributes) -> Decision:
+        reasons = []
         for authorizer in self.authorizers:
-            if authorizer(asked):
-                return
-        raise refuse(asked)
+            decision = authorizer(asked)
+            if decision.allowed:
+                return decision
+            if decision.reason:
+                reasons.append(decision.reason)
+        return Decision(False, "\n".join(reasons))
 
     def decide(self, asked: Attributes) -> dict[str, object]:
         """The status of an access review."""
-        allowed = any(authorizer(asked) for authorizer in self.authorizers)
-        return {"allowed": allowed}
+        allowed, reason = self._ask(asked)
+        return {"allowed": allowed, "reason": reason} if reason else {"allowed": allowed}
 
     def rules(self, user: User, namespace: str, workspace: str) -> dict[str, object]:
         """The status of a rules review."""
         everything = MASTERS in user.groups
-        resources = [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}] if everything else []
-        paths = [{"verbs": ["*"], "nonResourceURLs": ["*"]}] if everything else []
+        resources: list[dict[str, Any]] = (
+            [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}] if everything else []
+        )
+        paths: list[dict[str, Any]] = [{"verbs": ["*"], "nonResourceURLs": ["*"]}] if everything else []
+        for rule in self.role_rules(user, namespace, workspace) if self.role_rules else ():
+            if rule.get("resources"):
+                resources.append({key: rule[key] for key in _RESOURCE_RULE if rule.get(key)})
+            if rule.get("nonResourceURLs"):
+                paths.append({key: rule[key] for key in ("verbs", "nonResourceURLs")})
         return {"resourceRules": resources, "nonResourceRules": paths, "incomplete": False}
 
 
-def refuse(asked: Attributes) -> Forbidden:
+def refuse(asked: Attributes, reason: str = "") -> Forbidden:
     """403 with the sentence that clients and people look for."""
     user = f'User "{asked.user.name}" cannot'
     if not asked.resource_request:
-        return Forbidden(f'forbidden: {user} {asked.verb} path "{asked.path}"', details={})
+        path = f'forbidden: {user} {asked.verb} path "{asked.path}"'
+        return Forbidden(f"{path}: {reason}" if reason else path, details={})
     resource = f"{asked.resource}/{asked.subresource}" if asked.subresource else asked.resource
     where = f' in the namespace "{asked.namespace}"' if asked.namespace else " at the cluster scope"
     what = qualified(asked.group, asked.resource) + (f' "{asked.name}"' if asked.name else "")
     text = f'{what} is forbidden: {user} {asked.verb} resource "{resource}" in API group "{asked.group}"{where}'
+    text = f"{text}: {reason}" if reason else text
     return Forbidden(text, details=resource_details(asked.group, asked.resource, asked.name))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +14,13 @@ class User:
     uid: str = ""
     groups: tuple[str, ...] = ()
     extra: dict[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+
+
+class Decision(NamedTuple):
+    """What an authorizer says; a refusal only means that it has no opinion, and may carry a reason too."""
+
+    allowed: bool
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

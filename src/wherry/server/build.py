@@ -6,8 +6,9 @@ from collections.abc import Callable
 from time import time
 
 from wherry.access.admission import default_plugins
-from wherry.access.chain import ADMIN, Chain, Tokens, certificates
+from wherry.access.chain import ADMIN, Chain, Tokens, certificates, masters
 from wherry.access.outgoing import Outgoing
+from wherry.access.rbac import Rbac
 from wherry.server.documents import Documents
 from wherry.server.handler import Api, ApiHandler
 from wherry.server.metrics import Recorder
@@ -28,7 +29,8 @@ async def build_handler(storage: Storage, *, token: str = "", clock: Callable[[]
     store = Store(storage, clock)
     registry = Registry()
     hub = WatchHub(storage)
-    chain = Chain([certificates, Tokens({token: ADMIN} if token else {})])
+    rbac = Rbac(storage)
+    chain = Chain([certificates, Tokens({token: ADMIN} if token else {})], [masters, rbac], rbac.rules)
     api = Api(store, registry, hub, chain, Documents(registry), default_plugins(store, registry), Recorder())
     outgoing = Outgoing(store, registry)
     custom = CustomResources(store, registry, hub, outgoing.convert)
@@ -39,6 +41,7 @@ async def build_handler(storage: Storage, *, token: str = "", clock: Callable[[]
 
     async def close() -> None:
         hub.close()
+        rbac.close()
         await collector.stop()
         await custom.stop()
         await outgoing.close()

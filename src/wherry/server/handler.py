@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from wherry import errors
 from wherry.access.admission import Admission
 from wherry.access.chain import Chain, Credentials
+from wherry.access.impersonation import impersonate
 from wherry.access.user import Attributes, User
 from wherry.server import answers, negotiate
 from wherry.server.http import Request, Response
@@ -122,6 +123,7 @@ class ApiHandler:
             user = self._who(request)
             if info.workspace not in self.api.workspaces:
                 raise errors.NotFound.path()
+            user = impersonate(user, request.headers, info.workspace, self.api.chain.authorize)
             self._may(user, info)
             call = Call(self.api, request, info, user, warnings=warnings)
             if info.is_resource:
