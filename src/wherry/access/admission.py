@@ -87,10 +87,12 @@ def default_plugins(store: Store, registry: Registry) -> Admission:
     """What a kube-apiserver with its default flags has switched on, in its order."""
     from wherry.access.plugins.namespaces import lifecycle
     from wherry.access.plugins.pods import checked_pods, pods
+    from wherry.access.plugins.policies import Policies
     from wherry.access.plugins.services import Addresses
 
     addresses = Addresses(store)
+    policies = Policies(store, registry)
     return Admission(
-        mutating=[lifecycle(store), pods(store), addresses.plugin],
-        validating=[lifecycle(store, deletes=True), checked_pods(store)],
+        mutating=[lifecycle(store), pods(store), addresses.plugin, policies.mutating()],
+        validating=[lifecycle(store, deletes=True), checked_pods(store), policies.validating()],
     )

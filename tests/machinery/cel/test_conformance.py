@@ -77,7 +77,11 @@ _KINDS = {
 def _type(text: Any) -> Type:
     if isinstance(text, list):
         head, *rest = text
-        params = rest[0] if len(rest) == 1 and isinstance(rest[0], list) and rest[0] and isinstance(rest[0][0], list) else rest
+        params = (
+            rest[0]
+            if len(rest) == 1 and isinstance(rest[0], list) and rest[0] and isinstance(rest[0][0], list)
+            else rest
+        )
         if head == "list":
             return types.list_of(_type(params[0]))
         if head == "map":

@@ -194,9 +194,7 @@ def _object(schema: Obj, name: str) -> Decl | None:
         given = schema.get("maxProperties")
         limit = max(given, 0) if given is not None else (MAX_REQUEST - 2) // (value.min_size + 6)
         inner = value.convert
-        convert = (
-            None if inner is None else lambda v: {k: inner(x) for k, x in v.items()} if isinstance(v, dict) else v
-        )
+        convert = None if inner is None else lambda v: {k: inner(x) for k, x in v.items()} if isinstance(v, dict) else v
         return Decl(t.map_of(t.STRING, value.type), limit, 2, item=value, convert=convert)
     required = set(schema.get("required") or ())
     fields: dict[str, Decl] = {}

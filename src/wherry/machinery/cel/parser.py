@@ -307,7 +307,9 @@ class _Parser:
                 self.take()
             key = self.tokens[self.i]
             if key.kind not in ("IDENTIFIER", "ESC"):
-                raise self.syntax(key, f"mismatched input '{key.text}' expecting {{'}}', ',', '?', IDENTIFIER, ESC_IDENTIFIER}}")
+                raise self.syntax(
+                    key, f"mismatched input '{key.text}' expecting {{'}}', ',', '?', IDENTIFIER, ESC_IDENTIFIER}}"
+                )
             self.take()
             colon = self.expect(":")
             fields.append((key.text.strip("`"), self.expr(), optional, colon.at))
@@ -330,7 +332,9 @@ class _Parser:
                 optional.add(len(items))
             elif self.kind not in _UNARY_STARTS:
                 token = self.tokens[self.i]
-                wanted = "{'[', ']', '{', '('" + _START[len("{'[', '{', '('") :].replace("'.', '-', '!',", "'.', '-', '!', '?',")
+                wanted = "{'[', ']', '{', '('" + _START[len("{'[', '{', '('") :].replace(
+                    "'.', '-', '!',", "'.', '-', '!', '?',"
+                )
                 if not items:
                     wanted = wanted.replace("'.',", "'.', ',',")
                 raise self.syntax(token, f"mismatched input '{token.text}' expecting {wanted}")
@@ -353,7 +357,9 @@ class _Parser:
                 self.take()
             elif self.kind not in _UNARY_STARTS:
                 token = self.tokens[self.i]
-                wanted = "{'[', '{', '}', '('" + _START[len("{'[', '{', '('") :].replace("'.', '-', '!',", "'.', '-', '!', '?',")
+                wanted = "{'[', '{', '}', '('" + _START[len("{'[', '{', '('") :].replace(
+                    "'.', '-', '!',", "'.', '-', '!', '?',"
+                )
                 if not entries:
                     wanted = wanted.replace("'.',", "'.', ',',")
                 raise self.syntax(token, f"mismatched input '{token.text}' expecting {wanted}")

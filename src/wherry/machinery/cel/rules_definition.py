@@ -74,7 +74,9 @@ class _Walk:
             where = f"{path}.x-kubernetes-validations"
             text = "Internal error: internal error: failed to construct type information for x-kubernetes-validations"
             self.errors.append(
-                FieldError(where, "InternalError", f"{text} rules: unable to convert structural schema to CEL declarations")
+                FieldError(
+                    where, "InternalError", f"{text} rules: unable to convert structural schema to CEL declarations"
+                )
             )
             return
         compiler = RuleCompiler(decl)

@@ -56,7 +56,18 @@ def check_default(schema: Obj, value: Any, path: str) -> list[FieldError]:
 
 
 class _Place:
-    __slots__ = ("all_of", "correlatable", "decl", "items", "kind", "map_keys", "paths", "properties", "rules", "values")
+    __slots__ = (
+        "all_of",
+        "correlatable",
+        "decl",
+        "items",
+        "kind",
+        "map_keys",
+        "paths",
+        "properties",
+        "rules",
+        "values",
+    )
 
     def __init__(self, schema: Obj, decl: Decl | None):
         self.kind = schema.get("type") or ""
@@ -158,7 +169,13 @@ class _Run:
             self._map(place, path, value, old if isinstance(old, dict) else {}, own, parent)
 
     def _list(
-        self, place: _Place, path: str, value: list[Any], old: list[Any], own: Correlated | None, parent: Correlated | None
+        self,
+        place: _Place,
+        path: str,
+        value: list[Any],
+        old: list[Any],
+        own: Correlated | None,
+        parent: Correlated | None,
     ) -> None:
         if place.items is None:
             return
@@ -257,7 +274,9 @@ class _Run:
             return
         if below:
             path = f"{path}.{below.removeprefix('.')}" if path and not below.startswith("[") else path + below
-        ratchet = not rule.uses_old and (own.unchanged() if own is not None else parent is not None and parent.unchanged())
+        ratchet = not rule.uses_old and (
+            own.unchanged() if own is not None else parent is not None and parent.unchanged()
+        )
         text, stop = self._message(rule, given)
         if stop:
             self.fail(place, path, text)

@@ -147,7 +147,9 @@ class Mapping:
         if not t.params:
             return t
         params = tuple(self.substitute(p, to_dyn) for p in t.params)
-        return t if params == t.params and all(a is b for a, b in zip(params, t.params, strict=True)) else _with(t, params)
+        return (
+            t if params == t.params and all(a is b for a, b in zip(params, t.params, strict=True)) else _with(t, params)
+        )
 
 
 def _with(t: Type, params: tuple[Type, ...]) -> Type:

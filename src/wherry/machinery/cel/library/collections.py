@@ -231,7 +231,9 @@ def _value(opt: Optional) -> Any:
 
 OPTIONALS.add("hasValue", "optional_hasValue", [_OPT], t.BOOL, lambda opt: opt.present, member=True)
 OPTIONALS.add("or", "optional_or_optional", [_OPT, _OPT], _OPT, lambda a, b: a if a.present else b, member=True)
-OPTIONALS.add("orValue", "optional_orValue_value", [_OPT, t.A], t.A, lambda a, b: a.value if a.present else b, member=True)
+OPTIONALS.add(
+    "orValue", "optional_orValue_value", [_OPT, t.A], t.A, lambda a, b: a.value if a.present else b, member=True
+)
 _UNWRAP = [t.list_of(_OPT)]
 OPTIONALS.add("optional.unwrap", "optional_unwrap", _UNWRAP, LA, lambda items: _unwrap(items))
 OPTIONALS.add("unwrapOpt", "optional_unwrapOpt", _UNWRAP, LA, lambda items: _unwrap(items), member=True)

@@ -62,23 +62,26 @@ QUANTITIES.add("quantity", "string_to_quantity", [t.STRING], _Q, _quantity)
 QUANTITIES.add("isQuantity", "is_quantity_string", [t.STRING], t.BOOL, lambda s: _succeeds(_quantity, s))
 QUANTITIES.add("sign", "quantity_sign", [_Q], _I, lambda q: q.amount.sign())
 QUANTITIES.add(
-    "isGreaterThan", "quantity_is_greater_than", [_Q, _Q], t.BOOL, lambda a, b: a.amount.compare(b.amount) > 0, member=True
+    "isGreaterThan",
+    "quantity_is_greater_than",
+    [_Q, _Q],
+    t.BOOL,
+    lambda a, b: a.amount.compare(b.amount) > 0,
+    member=True,
 )
 QUANTITIES.add(
     "isLessThan", "quantity_is_less_than", [_Q, _Q], t.BOOL, lambda a, b: a.amount.compare(b.amount) < 0, member=True
 )
-QUANTITIES.add(
-    "compareTo", "quantity_compare_to", [_Q, _Q], _I, lambda a, b: a.amount.compare(b.amount), member=True
-)
+QUANTITIES.add("compareTo", "quantity_compare_to", [_Q, _Q], _I, lambda a, b: a.amount.compare(b.amount), member=True)
 QUANTITIES.add(
     "asApproximateFloat", "quantity_get_float", [_Q], t.DOUBLE, lambda q: q.amount.approximate_float(), member=True
 )
 QUANTITIES.add("asInteger", "quantity_get_int", [_Q], _I, _as_integer, member=True)
-QUANTITIES.add(
-    "isInteger", "quantity_is_integer", [_Q], t.BOOL, lambda q: q.amount.as_int64() is not None, member=True
-)
+QUANTITIES.add("isInteger", "quantity_is_integer", [_Q], t.BOOL, lambda q: q.amount.as_int64() is not None, member=True)
 QUANTITIES.add("add", "quantity_add", [_Q, _Q], _Q, lambda a, b: QuantityValue(a.amount.add(b.amount)), member=True)
-QUANTITIES.add("add", "quantity_add_int", [_Q, _I], _Q, lambda a, n: QuantityValue(a.amount.add(Quantity(n))), member=True)
+QUANTITIES.add(
+    "add", "quantity_add_int", [_Q, _I], _Q, lambda a, n: QuantityValue(a.amount.add(Quantity(n))), member=True
+)
 QUANTITIES.add(
     "sub", "quantity_sub", [_Q, _Q], _Q, lambda a, b: QuantityValue(a.amount.subtract(b.amount)), member=True
 )

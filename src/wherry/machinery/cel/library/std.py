@@ -100,9 +100,7 @@ STD.add("_+_", "add_double", [t.DOUBLE, t.DOUBLE], t.DOUBLE, lambda a, b: a + b)
 STD.add("_+_", "add_string", [t.STRING, t.STRING], t.STRING, lambda a, b: a + b)
 STD.add("_+_", "add_bytes", [t.BYTES, t.BYTES], t.BYTES, lambda a, b: a + b)
 STD.add("_+_", "add_list", [t.LIST_A, t.LIST_A], t.LIST_A, add_lists)
-STD.add(
-    "_+_", "add_duration_duration", [t.DURATION, t.DURATION], t.DURATION, lambda a, b: Duration(a.nanos + b.nanos)
-)
+STD.add("_+_", "add_duration_duration", [t.DURATION, t.DURATION], t.DURATION, lambda a, b: Duration(a.nanos + b.nanos))
 STD.add(
     "_+_", "add_duration_timestamp", [t.DURATION, t.TIMESTAMP], t.TIMESTAMP, lambda a, b: Timestamp(a.nanos + b.nanos)
 )

@@ -15,9 +15,7 @@ from wherry.machinery.cel.registry import Library
 from wherry.machinery.cel.values import Duration, Timestamp
 
 TIMES = Library("times")
-_STAMP = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)T(\d{1,2}):(\d\d):(\d\d)(?:[.,](\d+))?(Z|[+-]\d\d:\d\d)", re.ASCII
-)
+_STAMP = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d{1,2}):(\d\d):(\d\d)(?:[.,](\d+))?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)", re.ASCII)
 _UNITS = {"ns": 1, "us": 10**3, "µs": 10**3, "μs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
 _MONTH_DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
@@ -112,9 +110,7 @@ def _millis(stamp: Any, zone: str = "") -> int:
 
 
 TIMES.add("getMilliseconds", "timestamp_to_milliseconds", [t.TIMESTAMP], t.INT, _millis, member=True)
-TIMES.add(
-    "getMilliseconds", "timestamp_to_milliseconds_with_tz", [t.TIMESTAMP, t.STRING], t.INT, _millis, member=True
-)
+TIMES.add("getMilliseconds", "timestamp_to_milliseconds_with_tz", [t.TIMESTAMP, t.STRING], t.INT, _millis, member=True)
 
 
 def _of_duration(name: str, id_: str, unit: int) -> None:

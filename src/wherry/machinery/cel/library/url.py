@@ -52,7 +52,9 @@ class Url(Named):
         plain = _unescape(self.path)
         if plain == "*":
             return "*"
-        return "".join(chr(b) if chr(b) in _PATH_KEEP else f"%{b:02X}" for b in plain.encode("utf-8", "surrogateescape"))
+        return "".join(
+            chr(b) if chr(b) in _PATH_KEEP else f"%{b:02X}" for b in plain.encode("utf-8", "surrogateescape")
+        )
 
 
 def _valid_encoding(path: str) -> bool:
