@@ -74,6 +74,11 @@ class Rbac:
             if where in ("", namespace):
                 yield rule
 
+    def role(self, kind: str, namespace: str, name: str, workspace: str) -> list[Rule] | None:
+        """The rules of a role that a binding refers to, None when it is not there."""
+        known = self._workspaces.get(workspace) or self._load(workspace)
+        return known.roles.get(_role_key(f"/{workspace}/{GROUP}/", kind, namespace, name))
+
     def _compiled(self, user: User, workspace: str) -> _Compiled:
         known = self._workspaces.get(workspace)
         if known is None:
@@ -140,8 +145,7 @@ def _compile(known: _Workspace, user: User, prefix: str) -> _Compiled:
         binding = known.bindings[key]
         subject = next(s for s in binding["subjects"] if _subject(binding, s) in mine)
         namespace, ref = binding["metadata"].get("namespace", ""), binding["roleRef"]
-        kind = "clusterroles" if ref["kind"] == "ClusterRole" else f"roles/{namespace}"
-        rules = known.roles.get(f"{prefix}{kind}/{ref['name']}")
+        rules = known.roles.get(_role_key(prefix, ref["kind"], namespace, ref["name"]))
         if rules is None:
             text = f'{ref["kind"].lower()}.{GROUP} "{ref["name"]}" not found'
             compiled.errors.append((namespace, text))
@@ -149,6 +153,10 @@ def _compile(known: _Workspace, user: User, prefix: str) -> _Compiled:
         reason = f"RBAC: allowed by {_source(binding, namespace, ref, subject)}"
         compiled.rules.extend((namespace, rule, reason) for rule in rules)
     return compiled
+
+
+def _role_key(prefix: str, kind: str, namespace: str, name: str) -> str:
+    return f"{prefix}clusterroles/{name}" if kind == "ClusterRole" else f"{prefix}roles/{namespace}/{name}"
 
 
 def _source(binding: dict[str, Any], namespace: str, ref: dict[str, Any], subject: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from time import time
 from wherry.access.admission import default_plugins
 from wherry.access.chain import ADMIN, Chain, Tokens, certificates, masters
 from wherry.access.outgoing import Outgoing
+from wherry.access.plugins.escalation import escalation
 from wherry.access.rbac import Rbac
 from wherry.server.documents import Documents
 from wherry.server.handler import Api, ApiHandler
@@ -31,7 +32,9 @@ async def build_handler(storage: Storage, *, token: str = "", clock: Callable[[]
     hub = WatchHub(storage)
     rbac = Rbac(storage)
     chain = Chain([certificates, Tokens({token: ADMIN} if token else {})], [masters, rbac], rbac.rules)
-    api = Api(store, registry, hub, chain, Documents(registry), default_plugins(store, registry), Recorder())
+    admission = default_plugins(store, registry)
+    admission.mutating.append(escalation(chain, rbac))
+    api = Api(store, registry, hub, chain, Documents(registry), admission, Recorder())
     outgoing = Outgoing(store, registry)
     custom = CustomResources(store, registry, hub, outgoing.convert)
     collector = GarbageCollector(store, registry)

@@ -1,0 +1,80 @@
+"""Roles and bindings decide, and a change of them is seen by the next question."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import orjson
+
+from wherry.access.rbac import Rbac
+from wherry.access.user import Attributes, User
+from wherry.storage import open_storage
+from wherry.storage.api import Storage
+
+GROUP = "rbac.authorization.k8s.io"
+EVE = User("eve", groups=("dev", "system:authenticated"))
+
+
+def ask(verb: str, resource: str, namespace: str = "a", name: str = "", subresource: str = "") -> Attributes:
+    return Attributes(EVE, verb, "", True, "", "v1", resource, subresource, namespace, name)
+
+
+async def put(storage: Storage, kind: str, name: str, obj: dict[str, Any], namespace: str = "") -> str:
+    key = f"/root/{GROUP}/{kind}/" + (f"{namespace}/{name}" if namespace else name)
+    meta = {"name": name, "namespace": namespace} if namespace else {"name": name}
+    await storage.put(key, lambda _: orjson.dumps({"metadata": meta, **obj}))
+    return key
+
+
+def binding(kind: str, name: str, subject: dict[str, str]) -> dict[str, Any]:
+    return {"roleRef": {"kind": kind, "name": name}, "subjects": [subject]}
+
+
+def rule(**parts: list[str]) -> dict[str, Any]:
+    return {"rules": [{"apiGroups": [""], **parts}]}
+
+
+def test_decisions_and_reasons_follow_roles_and_bindings() -> None:
+    async def run() -> None:
+        storage = open_storage("memory:")
+        rbac = Rbac(storage)
+        assert rbac(ask("get", "pods")) == (False, "")
+        user = {"kind": "User", "name": "eve"}
+        key = await put(storage, "rolebindings", "b", binding("Role", "r", user), "a")
+        assert rbac(ask("get", "pods")) == (False, f'RBAC: role.{GROUP} "r" not found')
+        await put(storage, "roles", "r", rule(verbs=["get"], resources=["pods", "*/log"], resourceNames=["x"]), "a")
+        assert rbac(ask("get", "pods", name="x")) == (
+            True,
+            'RBAC: allowed by RoleBinding "b/a" of Role "r" to User "eve"',
+        )
+        assert not rbac(ask("get", "pods", name="y")).allowed
+        assert not rbac(ask("get", "pods")).allowed
+        assert not rbac(ask("get", "pods", "other", "x")).allowed
+        assert not rbac(ask("get", "pods", name="x", subresource="exec")).allowed
+        assert rbac(ask("get", "pods", name="x", subresource="log")).allowed
+        await storage.delete(key, lambda _: b"{}")
+        assert not rbac(ask("get", "pods", name="x")).allowed
+        rbac.close()
+        await storage.close()
+
+    asyncio.run(run())
+
+
+def test_groups_and_paths_by_cluster_roles() -> None:
+    async def run() -> None:
+        storage = open_storage("memory:")
+        rbac = Rbac(storage)
+        paths = {"rules": [{"verbs": ["get"], "nonResourceURLs": ["/metrics", "/logs/*"]}]}
+        await put(storage, "clusterroles", "c", paths)
+        await put(storage, "clusterrolebindings", "cb", binding("ClusterRole", "c", {"kind": "Group", "name": "dev"}))
+        why = 'RBAC: allowed by ClusterRoleBinding "cb" of ClusterRole "c" to Group "dev"'
+        assert rbac(Attributes(EVE, "get", "/logs/a")) == (True, why)
+        assert rbac(Attributes(EVE, "get", "/metrics")).allowed
+        assert not rbac(Attributes(EVE, "post", "/metrics")).allowed
+        assert not rbac(Attributes(EVE, "get", "/metrics/more")).allowed
+        assert not rbac(Attributes(User("bob"), "get", "/metrics")).allowed
+        rbac.close()
+        await storage.close()
+
+    asyncio.run(run())
