@@ -1,4 +1,4 @@
-"""An operator written with lightkube: list, watch, resume. It notes every change of a Widget, and answers in the status.
+"""An operator written with lightkube: list, watch, resume. It notes each change of a Widget and answers in the status.
 
     kubectl apply -f examples/operators/widgets_crd.yaml
     python examples/operators/lightkube_widgets.py
