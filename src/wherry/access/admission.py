@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from wherry.access.user import User
+from wherry.access.user import Attributes, User
 from wherry.machinery.kinds import Obj
 from wherry.store.context import WriteContext
 from wherry.store.definition import Definition
@@ -83,15 +83,17 @@ def user_info(user: User) -> Obj:
     return info
 
 
-def default_plugins(store: Store, registry: Registry) -> Admission:
-    """What a kube-apiserver with its default flags has switched on, in its order."""
+def default_plugins(store: Store, registry: Registry, decide: Callable[[Attributes], bool] | None = None) -> Admission:
+    """What a kube-apiserver with its default flags has switched on, in its order.
+
+    `decide` is the authorizer that expressions of policies may ask."""
     from wherry.access.plugins.namespaces import lifecycle
     from wherry.access.plugins.pods import checked_pods, pods
     from wherry.access.plugins.policies import Policies
     from wherry.access.plugins.services import Addresses
 
     addresses = Addresses(store)
-    policies = Policies(store, registry)
+    policies = Policies(store, registry, decide)
     return Admission(
         mutating=[lifecycle(store), pods(store), addresses.plugin, policies.mutating()],
         validating=[lifecycle(store, deletes=True), checked_pods(store), policies.validating()],

@@ -13,13 +13,14 @@ import orjson
 
 from wherry import errors
 from wherry.access.admission import Ask, Plugin, user_info
+from wherry.access.user import Attributes, User
 from wherry.machinery.kinds import Obj
 from wherry.storage.api import Event
 from wherry.store.registry import Registry
 from wherry.store.store import Store
 
 if TYPE_CHECKING:
-    from wherry.machinery.cel.library.authz import Authorizer, Decide
+    from wherry.machinery.cel.library.authz import Authorizer, Request
     from wherry.machinery.cel.policy import Input, Policy
 
 _GROUP = "admissionregistration.k8s.io"
@@ -34,7 +35,7 @@ _EXEMPT = frozenset(
     ]
 )
 _CODES = {"Unauthorized": 401, "Forbidden": 403, "RequestEntityTooLarge": 413, "Invalid": 422}
-DecideFor = Callable[[Ask], "Decide"]
+Allowed = Callable[[Attributes], bool]
 
 
 class _Hook:
@@ -56,7 +57,7 @@ class _Hook:
 class Policies:
     """Both plugins over one store. `decide` answers the authorizer of expressions."""
 
-    def __init__(self, store: Store, registry: Registry, decide: DecideFor | None = None):
+    def __init__(self, store: Store, registry: Registry, decide: Allowed | None = None):
         self.store, self.registry, self.decide = store, registry, decide
         self._hooks: dict[tuple[str, str], list[_Hook]] = {}
         store.storage.subscribe(self._changed)
@@ -250,9 +251,37 @@ class Policies:
     def _authorizer(self, ask: Ask) -> Authorizer | None:
         from wherry.machinery.cel.library.authz import Authorizer
 
-        if self.decide is None:
+        allowed = self.decide
+        if allowed is None:
             return Authorizer(lambda request: (False, "", "no authorizer"))
-        return Authorizer(self.decide(ask))
+
+        def decide(asked: Request) -> tuple[bool, str, str]:
+            return allowed(_attributes(ask, asked)), "", ""
+
+        return Authorizer(decide)
+
+
+def _attributes(ask: Ask, asked: Request) -> Attributes:
+    user = ask.user
+    if asked.service_account is not None:
+        namespace, name = asked.service_account
+        groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}", "system:authenticated")
+        user = User(f"system:serviceaccount:{namespace}:{name}", groups=groups)
+    workspace = ask.definition.workspace
+    if asked.path is not None:
+        return Attributes(user, asked.verb, asked.path, workspace=workspace)
+    return Attributes(
+        user,
+        asked.verb,
+        resource_request=True,
+        group=asked.group,
+        version="*",
+        resource=asked.resource,
+        subresource=asked.subresource,
+        namespace=asked.namespace,
+        name=asked.name,
+        workspace=workspace,
+    )
 
 
 def _exempt(ask: Ask) -> bool:

@@ -19,10 +19,46 @@ if TYPE_CHECKING:
 Found = tuple[Range, Range | None]
 _STEP = 0.1
 _NOMINAL = frozenset(
-    "serviceAccount path group resource subresource namespace name allowed reason error errored masked prefixLength "
-    "family isUnspecified isLoopback isLinkLocalMulticast isLinkLocalUnicast isGlobalUnicast format.named sign asInteger "
-    "isInteger asApproximateFloat isGreaterThan isLessThan compareTo add sub major minor patch getScheme getHostname "
-    "getHost getPort getEscapedPath getQuery".split()
+    [
+        "serviceAccount",
+        "path",
+        "group",
+        "resource",
+        "subresource",
+        "namespace",
+        "name",
+        "allowed",
+        "reason",
+        "error",
+        "errored",
+        "masked",
+        "prefixLength",
+        "family",
+        "isUnspecified",
+        "isLoopback",
+        "isLinkLocalMulticast",
+        "isLinkLocalUnicast",
+        "isGlobalUnicast",
+        "format.named",
+        "sign",
+        "asInteger",
+        "isInteger",
+        "asApproximateFloat",
+        "isGreaterThan",
+        "isLessThan",
+        "compareTo",
+        "add",
+        "sub",
+        "major",
+        "minor",
+        "patch",
+        "getScheme",
+        "getHostname",
+        "getHost",
+        "getPort",
+        "getEscapedPath",
+        "getQuery",
+    ]
 )
 _ORDER_OVERLOADS = frozenset(
     f"{word}_{kind}" for word in ("less", "greater", "less_equals", "greater_equals") for kind in ("string", "bytes")
@@ -36,7 +72,7 @@ def function_cost(
     if own is None:
         own = _kubernetes(coster, node.name, overload, target, args)
     if own is None and overload in _SPECIAL:
-        return _SPECIAL[overload](coster, node, args, costs)  # type: ignore[no-any-return, operator]
+        return _SPECIAL[overload](coster, node, args, costs)
     if own is None:
         own = _standard(coster, overload, target, args)
     total = own[0]

@@ -13,18 +13,35 @@ from typing import TYPE_CHECKING, Any
 from wherry.machinery.cel import types as t
 from wherry.machinery.cel.ast import Call, Const, Fold, Ident, ListNode, MapNode, Message, Node, Select
 from wherry.machinery.cel.checker import Checked, qualified_name
+from wherry.machinery.cel.closures import (
+    INTEGER,
+    SCALAR,
+    Eval,
+    Lazy,
+    any_index,
+    charged,
+    check_pattern,
+    deep_converter,
+    differ_scalars,
+    equal_scalars,
+    invoke,
+    invoke_priced,
+    raw_name,
+    selector,
+    tester,
+    unbound,
+)
 from wherry.machinery.cel.errors import CelError, CostExceeded, no_overload
 from wherry.machinery.cel.folds import fold_closure
 from wherry.machinery.cel.library.collections import optional_index
 from wherry.machinery.cel.registry import Overload
 from wherry.machinery.cel.runcost import call_cost
 from wherry.machinery.cel.types import Type
-from wherry.machinery.cel.values import MAX_INT, MIN_INT, NONE, Named, Optional, equal, from_key, map_key
+from wherry.machinery.cel.values import NONE, Optional, equal, from_key, map_key
 
 if TYPE_CHECKING:
     from wherry.machinery.cel.env import Env
 
-Eval = Callable[[list[Any]], Any]
 _CONVERSIONS = frozenset(["bool", "bytes", "double", "duration", "int", "string", "timestamp", "uint"])
 
 
@@ -121,15 +138,15 @@ class Compiler:
         type_ = self.checked.types.get(node.operand.id, t.DYN)
         target, optional = t.unwrap_optional(type_)
         if node.test:
-            return _tester(operand, _raw_name(target, node.field)), cost
+            return tester(operand, raw_name(target, node.field)), cost
         if target.kind == "struct" and target.decl is not None and not optional:
             return self.struct_field(operand, target, node.field), cost + 1
-        return _selector(operand, node.field), cost + 1
+        return selector(operand, node.field), cost + 1
 
     def unchecked_path(self, node: Select, name: str) -> tuple[Eval, int] | None:
         """Without types `a.b` may be the variable a.b or a field of a: the longest name that is given."""
         operand, cost = self.node(node.operand)
-        chosen = _selector(operand, node.field)
+        chosen = selector(operand, node.field)
 
         def read(f: list[Any]) -> Any:
             return f[2][name] if name in f[2] else chosen(f)
@@ -183,14 +200,14 @@ class Compiler:
             value = impl(operands[0].value)
             return lambda f: value, 0
         if node.name in ("find", "findAll", "matches") and len(operands) >= 2 and isinstance(operands[1], Const):
-            _check_pattern(operands[1].value)
+            check_pattern(operands[1].value)
         fast = self.fast(node, operands, closures)
         if fast is not None:
             return fast, cost + 1
         price = call_cost(node.name, ids[0])
         if price is None:
-            return _invoke(impl, closures), cost + 1
-        return _invoke_priced(impl, closures, price), cost
+            return invoke(impl, closures), cost + 1
+        return invoke_priced(impl, closures, price), cost
 
     def implementation(
         self, node: Call, member: bool, operands: list[Node], overloads: list[Overload] | None
@@ -199,7 +216,7 @@ class Compiler:
             return overloads[0].impl
         function = self.env.function(node.name)
         if function is None:
-            return _unbound(node.name)
+            return unbound(node.name)
         return function.call(member)
 
     def certain(self, overload: Overload, operands: list[Node]) -> bool:
@@ -210,7 +227,10 @@ class Compiler:
             found = self.checked.types.get(operand.id, t.DYN)
             if found.kind != wanted.kind or (wanted.kind in ("struct", "opaque") and found.name != wanted.name):
                 return False
-            if any(p.kind == "dyn" and w.kind not in ("param", "dyn") for p, w in zip(found.params, wanted.params)):
+            if any(
+                p.kind == "dyn" and w.kind not in ("param", "dyn")
+                for p, w in zip(found.params, wanted.params, strict=False)
+            ):
                 return False
         return True
 
@@ -221,12 +241,12 @@ class Compiler:
         kinds = (self.kind(operands[0]), self.kind(operands[1]))
         if kinds[0] != kinds[1]:
             return None
-        if kinds[0] in ("int", "double") and node.name in _SCALAR:
-            return _SCALAR[node.name](closures[0], closures[1])
-        if kinds[0] == "int" and node.name in _INTEGER:
-            return _INTEGER[node.name](closures[0], closures[1])
+        if kinds[0] in ("int", "double") and node.name in SCALAR:
+            return SCALAR[node.name](closures[0], closures[1])
+        if kinds[0] == "int" and node.name in INTEGER:
+            return INTEGER[node.name](closures[0], closures[1])
         if kinds[0] == "bool" and node.name in ("_==_", "_!=_"):
-            return _SCALAR[node.name](closures[0], closures[1])
+            return SCALAR[node.name](closures[0], closures[1])
         return None
 
     # --- operators that do not run all of their operands -----------------------------------------------------------
@@ -316,7 +336,7 @@ class Compiler:
         kinds = self.kind(node.args[0]), self.kind(node.args[1])
         cost += more
         if kinds[0] == kinds[1] and kinds[0] in ("int", "double", "bool"):
-            return (_eq(left, right) if wanted else _ne(left, right)), cost + 1
+            return (equal_scalars(left, right) if wanted else differ_scalars(left, right)), cost + 1
         left, right = self.deep(node.args[0], left), self.deep(node.args[1], right)
         price = call_cost(node.name, "equals")
         assert price is not None
@@ -350,14 +370,14 @@ class Compiler:
         function = self.env.function("_[_]")
         assert function is not None
         dispatch = function.call(False)
-        return _invoke(_any_index(dispatch), [container, key]), cost + more + 1
+        return invoke(any_index(dispatch), [container, key]), cost + more + 1
 
     def optional_select(self, node: Call) -> tuple[Eval, int]:
         operand, cost = self.node(node.args[0])
         field = node.args[1]
         assert isinstance(field, Const)
         target, _ = t.unwrap_optional(self.checked.types.get(node.args[0].id, t.DYN))
-        name = _raw_name(target, field.value)
+        name = raw_name(target, field.value)
         convert = target.decl.converter(field.value) if target.decl is not None else None
 
         def run(f: list[Any]) -> Any:
@@ -377,7 +397,7 @@ class Compiler:
 
     def optional_index_(self, node: Call) -> tuple[Eval, int]:
         parts = [self.node(arg) for arg in node.args]
-        return _invoke(optional_index, [p[0] for p in parts]), sum(p[1] for p in parts) + 1
+        return invoke(optional_index, [p[0] for p in parts]), sum(p[1] for p in parts) + 1
 
     # --- literals ----------------------------------------------------------------------------------------------------
     def list_(self, node: ListNode) -> tuple[Eval, int]:
@@ -454,194 +474,6 @@ class Compiler:
         return fold_closure(self, node)
 
 
-class Lazy:
-    """A variable that is computed when it is first read."""
-
-    __slots__ = ("done", "make", "value")
-
-    def __init__(self, make: Callable[[list[Any]], Any]):
-        self.make, self.done, self.value = make, False, None
-
-    def __call__(self, f: list[Any]) -> Any:
-        if not self.done:
-            self.value = self.make(f)
-            self.done = True
-        return self.value
-
-
-def charged(evaluate: Eval, cost: int) -> Eval:
-    if not cost:
-        return evaluate
-
-    def run(f: list[Any]) -> Any:
-        f[0] += cost
-        return evaluate(f)
-
-    return run
-
-
-def _unbound(name: str) -> Callable[..., Any]:
-    def call(*values: Any) -> Any:
-        raise CelError(f"unbound function: {name}")
-
-    return call
-
-
-def _check_pattern(pattern: Any) -> None:
-    from wherry.machinery.cel.library.regex import compiled
-
-    if isinstance(pattern, str):
-        compiled(pattern)
-
-
-def _raw_name(type_: Type, field: str) -> str:
-    return type_.decl.raw_name(field) if type_.decl is not None else field
-
-
-def deep_converter(type_: Type) -> Callable[[Any], Any] | None:
-    if type_.kind == "struct" and type_.decl is not None:
-        return type_.decl.deep
-    if type_.kind == "list":
-        inner = deep_converter(type_.params[0])
-        return None if inner is None else lambda items: _same_list(items, [inner(i) for i in items])
-    if type_.kind == "map":
-        inner = deep_converter(type_.params[1])
-        return None if inner is None else lambda items: {k: inner(v) for k, v in items.items()}
-    return None
-
-
-def _same_list(old: Any, new: list[Any]) -> list[Any]:
-    if type(old) is list:
-        return new
-    out: list[Any] = type(old)(new)
-    if hasattr(old, "keys"):
-        out.keys = old.keys  # type: ignore[attr-defined]
-    return out
-
-
-def _tester(operand: Eval, field: str) -> Eval:
-    def run(f: list[Any]) -> bool:
-        value = operand(f)
-        if type(value) is Optional:
-            if not value.present:
-                return False
-            value = value.value
-        if isinstance(value, dict):
-            return field in value
-        raise no_overload()
-
-    return run
-
-
-def _selector(operand: Eval, field: str) -> Eval:
-    def run(f: list[Any]) -> Any:
-        value = operand(f)
-        if type(value) is dict:
-            try:
-                found = value[field]
-            except KeyError:
-                raise CelError(f"no such key: {field}") from None
-            return found(f) if type(found) is Lazy else found
-        if type(value) is Optional:
-            return _optional_field(value, field)
-        if isinstance(value, Named):
-            return getattr(value, "field", _no_field)(field)
-        if isinstance(value, dict):
-            if field in value:
-                found = value[field]
-                return found(f) if type(found) is Lazy else found
-            raise CelError(f"no such key: {field}")
-        raise no_overload()
-
-    return run
-
-
-def _no_field(field: str) -> Any:
-    raise no_overload()
-
-
-def _optional_field(value: Optional, field: str) -> Optional:
-    if not value.present:
-        return NONE
-    if not isinstance(value.value, dict):
-        raise CelError(f"no such key: {field}")
-    return Optional(True, value.value[field]) if field in value.value else NONE
-
-
-def _any_index(dispatch: Callable[..., Any]) -> Callable[[Any, Any], Any]:
-    from wherry.machinery.cel.library.std import index_list, index_map
-
-    def index(container: Any, key: Any) -> Any:
-        if isinstance(container, dict):
-            return index_map(container, key)
-        if isinstance(container, list) and isinstance(key, int | float) and type(key) is not bool:
-            return index_list(container, key)
-        return dispatch(container, key)
-
-    return index
-
-
-def _invoke(impl: Callable[..., Any], closures: list[Eval]) -> Eval:
-    if len(closures) == 1:
-        only = closures[0]
-        return lambda f: impl(only(f))
-    if len(closures) == 2:
-        first, second = closures
-        return lambda f: impl(first(f), second(f))
-    return lambda f: impl(*[c(f) for c in closures])
-
-
-def _invoke_priced(impl: Callable[..., Any], closures: list[Eval], price: Callable[[Any, Any], int]) -> Eval:
-    def run(f: list[Any]) -> Any:
-        values = [c(f) for c in closures]
-        result = impl(*values)
-        f[0] += price(values, result)
-        if f[0] > f[1]:
-            raise CostExceeded
-        return result
-
-    return run
-
-
-def _eq(a: Eval, b: Eval) -> Eval:
-    return lambda f: a(f) == b(f)
-
-
-def _ne(a: Eval, b: Eval) -> Eval:
-    return lambda f: a(f) != b(f)
-
-
-_SCALAR: dict[str, Callable[[Eval, Eval], Eval]] = {
-    "_==_": _eq,
-    "_!=_": _ne,
-    "_<_": lambda a, b: lambda f: a(f) < b(f),
-    "_<=_": lambda a, b: lambda f: a(f) <= b(f),
-    "_>_": lambda a, b: lambda f: a(f) > b(f),
-    "_>=_": lambda a, b: lambda f: a(f) >= b(f),
-}
-
-
-def _checked_add(a: Eval, b: Eval) -> Eval:
-    def run(f: list[Any]) -> int:
-        value: int = a(f) + b(f)
-        if MIN_INT <= value <= MAX_INT:
-            return value
-        raise CelError("integer overflow")
-
-    return run
-
-
-def _checked_sub(a: Eval, b: Eval) -> Eval:
-    def run(f: list[Any]) -> int:
-        value: int = a(f) - b(f)
-        if MIN_INT <= value <= MAX_INT:
-            return value
-        raise CelError("integer overflow")
-
-    return run
-
-
-_INTEGER: dict[str, Callable[[Eval, Eval], Eval]] = {"_+_": _checked_add, "_-_": _checked_sub}
 _SPECIAL: dict[str, Any] = {
     "_&&_": Compiler.and_,
     "_||_": Compiler.or_,

@@ -1,8 +1,8 @@
 """OpenAPI structural schemas as CEL types, with the sizes that costs are estimated from.
 
-Follows SchemaDeclType in k8s.io/apiserver/pkg/cel/common and the escaping of property names in k8s.io/apiserver/pkg/cel.
-A `Decl` also knows how a JSON value becomes a CEL value: most need nothing, dates and doubles are converted where they
-are read, lists of type set and map are marked so that they compare without order.
+Follows SchemaDeclType in k8s.io/apiserver/pkg/cel/common, and k8s.io/apiserver/pkg/cel for the escaping of names.
+A `Decl` also knows how a JSON value becomes a CEL value: most need nothing, dates and doubles are converted where
+they are read, lists of type set and map are marked so that they compare without order.
 """
 
 from __future__ import annotations
@@ -15,15 +15,14 @@ from typing import Any
 from wherry.machinery.cel import types as t
 from wherry.machinery.cel.errors import CelError
 from wherry.machinery.cel.library.times import parse_duration, parse_timestamp
+from wherry.machinery.cel.parser import RESERVED
 from wherry.machinery.cel.types import Type
 from wherry.machinery.cel.values import Duration, MapList, SetList
 
 Obj = dict[str, Any]
 Convert = Callable[[Any], Any]
 MAX_REQUEST = 3 * 1024 * 1024
-_RESERVED = frozenset(
-    "true false null in as break const continue else for function if import let loop package namespace return var void while".split()
-)
+_RESERVED = RESERVED
 _ESCAPES = {"__": "__underscores__", ".": "__dot__", "-": "__dash__", "/": "__slash__"}
 _ESCAPED = re.compile(r"__|[-./]")
 _ALLOWED = re.compile(r"[a-zA-Z_.\-/][a-zA-Z0-9_.\-/]*\Z")

@@ -54,11 +54,9 @@ class Env:
         self.checked = checked
         self.macros = macros
         self.messages = dict(messages or {})
-        if parent is not None:
-            self.functions, self.types = parent.functions, parent.types
-        else:
-            self.functions = merge(list(libraries))
-            self.types = dict(_STD_TYPES)
+        self.functions: dict[str, Function] = merge(list(libraries)) if parent is None else parent.functions
+        self.types: dict[str, Type] = dict(_STD_TYPES) if parent is None else parent.types
+        if parent is None:
             for library in libraries:
                 self.types.update(library.types)
 

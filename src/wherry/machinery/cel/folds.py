@@ -102,7 +102,7 @@ def _quantifier(source: Eval, first: int, second: int, test: Eval, step: int, wa
                 failure = failure or error
                 continue
             if value is wanted:
-                return wanted
+                return bool(wanted)
             if value is not True and value is not False:
                 failure = failure or no_overload()
         if failure is not None:

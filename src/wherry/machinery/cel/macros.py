@@ -63,7 +63,8 @@ def _two_vars(args: list[Node]) -> tuple[str, str, list[Node]]:
         if not isinstance(arg, Ident):
             raise MacroError(arg.at, message)
     first, second = args[0], args[1]
-    assert isinstance(first, Ident) and isinstance(second, Ident)
+    assert isinstance(first, Ident)
+    assert isinstance(second, Ident)
     if first.name == second.name:
         raise MacroError(second.at, f"duplicate variable name: {first.name}")
     return _name(first, message), _name(second, message), args[2:]

@@ -12,7 +12,7 @@ from typing import Any
 
 from wherry.machinery.builtin.policy.admission_rules import Scope
 from wherry.machinery.cel import types as t
-from wherry.machinery.cel.compiler import Lazy
+from wherry.machinery.cel.closures import Lazy
 from wherry.machinery.cel.env import PER_CALL_LIMIT, Env, Program
 from wherry.machinery.cel.environments import kubernetes_libraries
 from wherry.machinery.cel.errors import CelError, CompileError, CostExceeded

@@ -189,7 +189,7 @@ def equal(a: Any, b: Any) -> bool:
         if ta is SetList or tb is SetList:
             return _equal_sets(a, b)
         if ta is MapList or tb is MapList:
-            return _equal_map_lists(a, b) if ta is MapList else _equal_map_lists(b, a)
+            return _equal_map_lists(a, b) if isinstance(a, MapList) else _equal_map_lists(b, a)
         return len(a) == len(b) and all(map(equal, a, b))
     if isinstance(a, dict) and isinstance(b, dict):
         return _equal_maps(a, b)
@@ -213,7 +213,7 @@ def _equal_sets(a: list[Any], b: list[Any]) -> bool:
     return len(a) == len(b) and all(any(equal(x, y) for y in b) for x in a)
 
 
-def _equal_map_lists(a: MapList, b: list[Any]) -> bool:
+def _equal_map_lists(a: Any, b: list[Any]) -> bool:
     if len(a) != len(b):
         return False
     by_key = {_item_key(item, a.keys): item for item in b}

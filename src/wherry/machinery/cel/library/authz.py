@@ -23,7 +23,7 @@ for _type in (AUTHORIZER, PATH, GROUP, RESOURCE, DECISION):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked: a resource, or a path when `path` is set. `service_account` is (namespace, name), else the caller."""
+    """What is asked: a resource, or a path when `path` is set; for a `service_account` or for the caller."""
 
     verb: str = ""
     path: str | None = None

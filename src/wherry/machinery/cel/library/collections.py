@@ -6,6 +6,7 @@ import base64
 import binascii
 from collections.abc import Callable
 from functools import cmp_to_key
+from itertools import pairwise
 from typing import Any
 
 from wherry.machinery.cel import types as t
@@ -44,7 +45,7 @@ _COMPARABLE = [
 
 # --- kubernetes.lists ------------------------------------------------------------------------------------------------
 def _is_sorted(items: list[Any]) -> bool:
-    return all(compare(a, b) <= 0 for a, b in zip(items, items[1:], strict=False))
+    return all(compare(a, b) <= 0 for a, b in pairwise(items))
 
 
 def _extreme(name: str, sign: int) -> Callable[[list[Any]], Any]:
@@ -143,8 +144,12 @@ def _sorted_by(items: list[Any], keys: list[Any]) -> list[Any]:
         return []
     if any(type(k) is not type(keys[0]) for k in keys):
         raise CelError("list elements must have the same type")
-    order = sorted(range(len(keys)), key=cmp_to_key(lambda i, j: compare(keys[i], keys[j])))
-    return [items[i] for i in order]
+    pairs = sorted(zip(keys, items, strict=True), key=cmp_to_key(_by_key))
+    return [item for _, item in pairs]
+
+
+def _by_key(a: tuple[Any, Any], b: tuple[Any, Any]) -> int:
+    return compare(a[0], b[0])
 
 
 for _name, _type in _COMPARABLE:
@@ -197,7 +202,7 @@ def _intersects(a: list[Any], b: list[Any]) -> bool:
 
 @SETS.fn("sets.equivalent", "list_sets_equivalent_list", [LA, LA], t.BOOL)
 def _equivalent(a: list[Any], b: list[Any]) -> bool:
-    return _contains(a, b) and _contains(b, a)
+    return bool(_contains(a, b) and _contains(b, a))
 
 
 # --- optionals -------------------------------------------------------------------------------------------------------

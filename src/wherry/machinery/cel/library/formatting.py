@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from wherry.machinery.cel.errors import CelError
@@ -94,7 +95,8 @@ def show(value: Any) -> str:
     if isinstance(value, dict):
         entries = sorted((show(from_key(k)), show(v)) for k, v in value.items())
         return "{" + ", ".join(f"{k}: {v}" for k, v in entries) + "}"
-    what = "string clause can only be used on strings, bools, bytes, ints, doubles, maps, lists, types, durations, and timestamps"
+    what = "string clause can only be used on strings, bools, bytes, ints, doubles, maps, lists, types, durations, "
+    what += "and timestamps"
     raise _wrong(what, value)
 
 
@@ -138,7 +140,13 @@ def _hex(value: Any) -> str:
     raise _wrong("only integers, byte buffers, and strings can be formatted as hex", value)
 
 
-_INTEGERS = {"d": _decimal, "b": _binary, "o": _octal, "x": _hex, "X": lambda v: _hex(v).upper()}
+_INTEGERS: dict[str, Callable[[Any], str]] = {
+    "d": _decimal,
+    "b": _binary,
+    "o": _octal,
+    "x": _hex,
+    "X": lambda v: _hex(v).upper(),
+}
 
 
 def _number(value: Any, what: str) -> float:

@@ -68,7 +68,7 @@ def _ascii(text: str, change: Any) -> str:
 
 @STRINGS.member("replace", "string_replace_string_string", [S, S, S], S)
 def _replace(text: str, old: str, new: str) -> str:
-    return _replaced(text, old, new, -1)
+    return str(_replaced(text, old, new, -1))
 
 
 @STRINGS.member("replace", "string_replace_string_string_int", [S, S, S, I], S)
@@ -76,12 +76,12 @@ def _replaced(text: str, old: str, new: str, count: int) -> str:
     times = text.count(old) if count < 0 else min(count, text.count(old))
     if len(text) + times * (len(new) - len(old)) > _MAX_RESULT:
         raise CelError("string size exceeds limit")
-    return text.replace(old, new, count)
+    return str(text.replace(old, new, count))
 
 
 @STRINGS.member("split", "string_split_string", [S, S], t.list_of(S))
 def _split(text: str, separator: str) -> list[str]:
-    return _split_some(text, separator, -1)
+    return list(_split_some(text, separator, -1))
 
 
 @STRINGS.member("split", "string_split_string_int", [S, S, I], t.list_of(S))
@@ -115,7 +115,7 @@ def _substring_to(text: str, start: int, end: int) -> str:
     return text[start:end]
 
 
-_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
 STRINGS.add("trim", "string_trim", [S], S, lambda s: s.strip(_SPACE), member=True)
 STRINGS.add("join", "list_join", [t.list_of(S)], S, lambda items: _bounded("".join(items)), member=True)
 STRINGS.add("join", "list_join_string", [t.list_of(S), S], S, lambda items, s: _bounded(s.join(items)), member=True)

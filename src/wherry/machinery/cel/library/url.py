@@ -155,7 +155,7 @@ def _host(host: str) -> str:
             raise UrlError("missing ']' in host")
         port = host[close + 1 :]
     else:
-        head, colon, tail = host.rpartition(":")
+        _, colon, tail = host.rpartition(":")
         port = colon + tail if colon else ""
     if port and not (port[0] == ":" and (port[1:] == "" or (port[1:].isascii() and port[1:].isdigit()))):
         raise UrlError(f"invalid port {go_quote(port)} after host")
