@@ -96,6 +96,8 @@ def _subject_access(call: Call, obj: Obj) -> None:
 
 def _rules(call: Call, obj: Obj) -> None:
     namespace = (obj.get("spec") or {}).get("namespace", "")
+    if not namespace:
+        raise errors.BadRequest("no namespace on request")
     obj["status"] = call.api.chain.rules(call.user, namespace, call.info.workspace)
 
 
