@@ -22,6 +22,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from wherry.cli.up import up
 
         return up(options)
+    if options.command == "cel":
+        from wherry.cli.cel import cel
+
+        return cel(options)
     if options.command == "version":
         from wherry.cli.version import version
 

@@ -29,6 +29,13 @@ It prints one line when it is ready and stops on Ctrl-C.
 """
 
 
+_CEL_EXAMPLES = """\
+examples:
+  wherry cel eval "self.replicas <= 5" --var 'self={"replicas": 3}'
+  wherry cel check "quantity('1Gi').isLessThan(quantity('2Gi'))"
+"""
+
+
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
     raw = argparse.RawDescriptionHelpFormatter
@@ -43,7 +50,16 @@ def parser() -> argparse.ArgumentParser:
     # Listed for the help text; `cli.main` hands everything behind it to kubectl unseen.
     commands.add_parser("kubectl", help="run kubectl against the control plane", add_help=False)
     commands.add_parser("version", help="print the version")
+    _cel(commands.add_parser("cel", help="try a CEL expression", epilog=_CEL_EXAMPLES, formatter_class=raw))
     return root
+
+
+def _cel(cel: argparse.ArgumentParser) -> None:
+    cel.add_argument("action", choices=("eval", "check"), help="eval prints the value, check the type")
+    cel.add_argument("expression", metavar="EXPRESSION", help="the expression")
+    cel.add_argument("--var", action="append", default=[], metavar="NAME=JSON", help="a variable; may be repeated")
+    cel.add_argument("--self", metavar="FILE", help="JSON for the variable self; - reads standard input")
+    cel.add_argument("--cost", action="store_true", help="print on standard error what the run cost")
 
 
 def _up(up: argparse.ArgumentParser) -> None:

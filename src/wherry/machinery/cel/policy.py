@@ -282,7 +282,8 @@ class Policy:
 
     def matches(self, request: Input) -> bool:
         """Whether all match conditions hold. Raises CelError when none is false and one failed."""
-        given, failed = request.variables(), ""
+        given = request.variables()
+        failed: list[str] = []
         for _, program in self.conditions:
             if program is None:
                 continue
@@ -290,9 +291,10 @@ class Policy:
                 if program.run(given, PER_CALL_LIMIT) is not True:
                     return False
             except CelError as error:
-                failed = failed or f"expression '{program.source}' resulted in error: {error}"
+                failed.append(f"expression '{program.source}' resulted in error: {error}")
         if failed:
-            raise CelError(failed)
+            different = list(dict.fromkeys(failed))
+            raise CelError(failed[0] if len(different) == 1 else f"[{', '.join(different)}]")
         return True
 
 

@@ -108,6 +108,9 @@ class Named:
     def key(self) -> Any:
         return id(self)
 
+    def __str__(self) -> str:
+        return f"{self.cel_type.name}({self.key()})"
+
 
 _TYPES: dict[type, t.Type] = {
     bool: t.BOOL,
