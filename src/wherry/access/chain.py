@@ -32,6 +32,7 @@ class Credentials:
 Authenticator = Callable[[Credentials], User | None]
 Authorizer = Callable[[Attributes], Decision]
 Rules = Callable[[User, str, str], Iterable[dict[str, Any]]]
+RoleErrors = Callable[[User, str, str], str]
 
 
 def certificates(shown: Credentials) -> User | None:
@@ -71,6 +72,7 @@ class Chain:
     authenticators: list[Authenticator]
     authorizers: list[Authorizer] = field(default_factory=lambda: [masters])
     role_rules: Rules | None = None  # what the roles give a user, for rules reviews
+    role_errors: RoleErrors | None = None  # and what could not be found for it
 
     def authenticate(self, shown: Credentials) -> User:
         """Raises Unauthorized for credentials that nobody accepts."""
@@ -113,7 +115,9 @@ class Chain:
                 resources.append({key: rule[key] for key in _RESOURCE_RULE if rule.get(key)})
             if rule.get("nonResourceURLs"):
                 paths.append({key: rule[key] for key in ("verbs", "nonResourceURLs")})
-        return {"resourceRules": resources, "nonResourceRules": paths, "incomplete": False}
+        status: dict[str, object] = {"resourceRules": resources, "nonResourceRules": paths, "incomplete": False}
+        error = self.role_errors(user, namespace, workspace) if self.role_errors else ""
+        return {**status, "evaluationError": error} if error else status
 
 
 def refuse(asked: Attributes, reason: str = "") -> Forbidden:

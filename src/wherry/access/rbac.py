@@ -74,6 +74,10 @@ class Rbac:
             if where in ("", namespace):
                 yield rule
 
+    def missing(self, user: User, namespace: str, workspace: str) -> str:
+        """What the user's bindings refer to in vain, as an evaluation error; empty if there is nothing."""
+        return _errors(self._compiled(user, workspace), namespace)
+
     def role(self, kind: str, namespace: str, name: str, workspace: str) -> list[Rule] | None:
         """The rules of a role that a binding refers to, None when it is not there."""
         known = self._workspaces.get(workspace) or self._load(workspace)
@@ -201,9 +205,13 @@ def _covers(rule: Rule, path: str) -> bool:
 
 
 def _denied(compiled: _Compiled, namespace: str) -> Decision:
+    error = _errors(compiled, namespace)
+    return Decision(False, f"RBAC: {error}" if error else "")
+
+
+def _errors(compiled: _Compiled, namespace: str) -> str:
+    """The errors that count in a namespace, as one (utilerrors.Aggregate)."""
     if not compiled.errors:
-        return Decision(False, "")
+        return ""
     texts = list(dict.fromkeys(text for where, text in compiled.errors if where in ("", namespace)))
-    if not texts:
-        return Decision(False, "")
-    return Decision(False, f"RBAC: {texts[0] if len(texts) == 1 else '[' + ', '.join(texts) + ']'}")
+    return "[" + ", ".join(texts) + "]" if len(texts) > 1 else "".join(texts)

@@ -31,7 +31,7 @@ async def build_handler(storage: Storage, *, token: str = "", clock: Callable[[]
     registry = Registry()
     hub = WatchHub(storage)
     rbac = Rbac(storage)
-    chain = Chain([certificates, Tokens({token: ADMIN} if token else {})], [masters, rbac], rbac.rules)
+    chain = Chain([certificates, Tokens({token: ADMIN} if token else {})], [masters, rbac], rbac.rules, rbac.missing)
     admission = default_plugins(store, registry, lambda asked: bool(chain.decide(asked)["allowed"]))
     admission.mutating.append(escalation(chain, rbac))
     api = Api(store, registry, hub, chain, Documents(registry), admission, Recorder())

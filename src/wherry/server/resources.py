@@ -52,14 +52,14 @@ async def serve(call: Call) -> Response:
         call.warnings.append(d.deprecation)
     if info.subresource:
         return await subresources.serve(call)
+    special = virtual.find(res)
+    if special is not None:
+        return await special(call)
     if not info.verb or call.request.method == "HEAD":
         raise method_not_allowed()
     named = bool(info.parts[1:2])
     if named is (info.verb in _COLLECTION) and info.verb != "watch":
         raise method_not_allowed()
-    special = virtual.find(res)
-    if special is not None:
-        return await special(call)
     if info.verb == "watch" and info.parts and _old_watch_path(info) and call.request.method != "GET":
         raise method_not_allowed()
     if not _served(info, res):

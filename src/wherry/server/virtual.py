@@ -30,6 +30,7 @@ def _endpoint(fill: Callable[[Call, Obj], None]) -> Endpoint:
     async def answer(call: Call) -> Response:
         d = call.definition
         assert d is not None
+        _check_path(call, d.resource)
         if call.info.verb != "create" or call.request.method != "POST":
             text = "the server does not allow this method on the requested resource"
             raise errors.MethodNotAllowed(text, details={})
@@ -53,14 +54,28 @@ def _endpoint(fill: Callable[[Call, Obj], None]) -> Endpoint:
     return answer
 
 
+def _check_path(call: Call, res: Resource) -> None:
+    """There is one path to create at, and nothing below it."""
+    info = call.info
+    if info.parts[1:] or f"/{info.version}/watch/" in info.path or (res.namespaced and not info.namespace):
+        raise errors.NotFound.path()
+
+
 def _self_subject(call: Call, obj: Obj) -> None:
     obj["metadata"]["creationTimestamp"] = call.api.store.now()
     obj["status"] = {"userInfo": user_info(call.user)}
 
 
 def _decide(call: Call, user: User, spec: Obj) -> Obj:
-    asked = attributes(user, spec, call.info.workspace)
-    return call.api.chain.decide(asked)
+    status = call.api.chain.decide(attributes(user, spec, call.info.workspace))
+    res = spec.get("resourceAttributes")
+    if res is not None and ("fieldSelector" in res or "labelSelector" in res):
+        from wherry.server.reviewselectors import unread
+
+        error = unread(res)
+        if error:
+            return {**status, "evaluationError": error}
+    return status
 
 
 def attributes(user: User, spec: Obj, workspace: str) -> Attributes:
