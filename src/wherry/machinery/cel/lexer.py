@@ -124,7 +124,7 @@ def unquote(text: str) -> str:
             out.append(code)
             continue
         if code > 0x10FFFF or 0xD800 <= code <= 0xDFFF:
-            raise ValueError("unable to unescape string")
+            raise ValueError("invalid unicode code point")
         out.append(chr(code))
     return "".join(out)
 

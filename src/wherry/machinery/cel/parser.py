@@ -44,6 +44,8 @@ _PRODUCTS = {"*": "_*_", "/": "_/_", "%": "_%_"}
 _PRIMARY_STARTS = frozenset(
     ["[", "{", "(", ".", "true", "false", "null", "NUM_FLOAT", "NUM_INT", "NUM_UINT", "STRING", "BYTES", "IDENTIFIER"]
 )
+_OPERATORS = frozenset(["?", "||", "&&", "+", "*", "/", "%", *_RELATIONS])
+_MAX_MISSING = 30
 _UNARY_STARTS = _PRIMARY_STARTS | {"-", "!"}
 
 
@@ -86,6 +88,8 @@ class _Parser:
         self.quoted = False  # whether a.`b-c` is allowed
         self.expander = Expander() if macros else None
         self.depth = 0
+        self.recovering = False  # an error was reported and nothing has been taken since
+        self.missing = 0
 
     # --- tokens ------------------------------------------------------------------------------------------------------
     @property
@@ -95,6 +99,7 @@ class _Parser:
     def take(self) -> Token:
         token = self.tokens[self.i]
         self.i += 1
+        self.recovering = False
         return token
 
     def fail(self, at: int, message: str) -> None:
@@ -223,6 +228,8 @@ class _Parser:
             if not self.quoted:
                 self.fail(token.at, "unsupported syntax: '`'")
             return token.text[1:-1]
+        if token.kind in ("true", "false", "null", "in"):
+            raise self.syntax(token, f"mismatched input '{token.text}' expecting IDENTIFIER")
         end = token.at if token.kind == "EOF" else token.at + len(token.text)
         raise self.syntax(token, f"no viable alternative at input '{self.source[dot.at : end].rstrip()}'")
 
@@ -299,7 +306,7 @@ class _Parser:
             args = self.arguments()
             if name in RESERVED:
                 self.fail(start, f"reserved identifier: {name}")
-                return Ident("<error>", start)
+                return Const("<error>", start)
             return self.call(prefix + name, args, opening.at, None)
         opening_at = self.message_ahead()
         if opening_at:
@@ -310,7 +317,7 @@ class _Parser:
             return self.message(prefix + ".".join(parts))
         if name in RESERVED:
             self.fail(start, f"reserved identifier: {name}")
-            return Ident("<error>", start)
+            return Const("<error>", start)
         return Ident(prefix + name, token.at)
 
     def message_ahead(self) -> int:
@@ -412,7 +419,21 @@ class _Parser:
                 self.fail(token.at, str(error))
                 value = ""
             return Const(value, token.at)
-        raise self.syntax(token, f"mismatched input '{token.text}' expecting {_START}")
+        return self.bad_operand(token)
+
+    def bad_operand(self, token: Token) -> Node:
+        """One token too many is skipped; else parsing goes on behind the missing operand, once something fits again."""
+        if token.kind != "EOF" and self.tokens[self.i + 1].kind in _UNARY_STARTS and not self.recovering:
+            self.fail(token.at, f"Syntax error: extraneous input '{token.text}' expecting {_START}")
+            self.take()
+            return self.member()
+        if not self.recovering:
+            self.fail(token.at, f"Syntax error: mismatched input '{token.text}' expecting {_START}")
+        if token.kind == "EOF" or token.kind not in _OPERATORS or self.missing >= _MAX_MISSING:
+            raise _Stop
+        self.recovering = True
+        self.missing += 1
+        return Const(None, token.at)
 
     def number(self, token: Token, at: int, sign: str) -> Node:
         text = token.text
