@@ -98,7 +98,8 @@ def test_describe_and_events(kubectl: Kubectl) -> None:
     assert "2 desired | 0 updated | 0 total" in kubectl("describe", "deployment", "front")
     event = {
         "apiVersion": "v1", "kind": "Event", "metadata": {"name": "e"}, "reason": "Tested", "message": "it was seen",
-        "type": "Normal", "involvedObject": {"kind": "Pod", "name": "web", "namespace": kubectl.namespace},
+        "type": "Normal",
+        "involvedObject": {"apiVersion": "v1", "kind": "Pod", "name": "web", "namespace": kubectl.namespace},
     }  # fmt: skip
     kubectl("create", "-f", "-", stdin=json.dumps(event))
     assert re.search(r"Pod/web +it was seen", kubectl("events"))
