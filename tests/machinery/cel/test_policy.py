@@ -22,7 +22,8 @@ def test_result_type() -> None:
     assert compile_expression("1+1", Scope("bool")) == "must evaluate to bool but got int"
     assert compile_expression("1", Scope("audit")) == "must evaluate to one of [string null_type] but got int"
     assert "undeclared reference to 'params'" in compile_expression("params.x", Scope("bool"))
-    assert compile_expression("params.x", Scope("bool", params=True)) == ""
+    assert compile_expression("params.x == 1", Scope("bool", params=True)) == ""
+    assert compile_expression("object.x", Scope("bool")) == "must evaluate to bool but got dyn"
 
 
 def test_variables_and_messages() -> None:
