@@ -96,6 +96,26 @@ class _PatchEnv(Env):
         return t.struct(name) if name == "Object" or name.startswith("Object.") else None
 
 
+@cache
+def _device_environment() -> Env:
+    """What a selector of devices may refer to (k8s.io/dynamic-resource-allocation/cel)."""
+    from wherry.machinery.cel.library.kubernetes import QUANTITY_TYPE
+
+    def by_domain(value: Type) -> Type:
+        return t.map_of(t.STRING, t.map_of(t.STRING, value))
+
+    device = t.struct(
+        "kubernetes.DRADevice",
+        {
+            "driver": t.STRING,
+            "attributes": by_domain(t.DYN),
+            "capacity": by_domain(QUANTITY_TYPE),
+            "allowMultipleAllocations": t.BOOL,
+        },
+    )
+    return Env({"device": device}, parent=_base())
+
+
 def environment(scope: Scope, variables: dict[str, Type] | None = None) -> Env:
     """What an expression of a policy may refer to."""
     declared: dict[str, Type] = {
@@ -131,12 +151,22 @@ def _variable_types(scope: Scope) -> dict[str, Type]:
 
 
 def _compile(text: str, scope: Scope, known: dict[str, Type]) -> Program:
+    if scope.result == "device":
+        return _compile_device(text)
     program = environment(scope, known).compile(text)
     wanted, got = _RESULTS.get(scope.result), program.result_type
     if wanted is not None and t.show(got) not in wanted and got.name not in wanted:
         if len(wanted) == 1:
             raise ValueError(f"must evaluate to {wanted[0]} but got {_shown(got)}")
         raise ValueError(f"must evaluate to one of [{' '.join(wanted)}] but got {_shown(got)}")
+    return program.plan()
+
+
+def _compile_device(text: str) -> Program:
+    program = _device_environment().compile(text)
+    got = program.result_type
+    if got not in (t.BOOL, t.DYN):
+        raise ValueError(f"must evaluate to bool or the unknown type, not {_shown(got)}")
     return program.plan()
 
 
