@@ -82,7 +82,7 @@ def test_huge_exponents_cost_nothing() -> None:
 texts = st.builds(
     lambda sign, whole, fraction, suffix: f"{sign}{whole}{fraction}{suffix}",
     st.sampled_from(["", "-"]),
-    st.integers(0, 10**15).map(str),
+    st.integers(0, 10**11).map(str),  # from 1e21 on there is no suffix, and upstream prints the digits without one
     st.sampled_from(["", ".5", ".25", ".125", ".001"]),
     st.sampled_from(["", "n", "u", "m", "k", "M", "G", "Ki", "Mi", "Gi", "e3", "e-3"]),
 )
