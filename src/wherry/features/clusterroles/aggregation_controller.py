@@ -1,0 +1,55 @@
+"""Wiring: watch ClusterRoles; when one changes, look at all that gather rules from others."""
+
+from __future__ import annotations
+
+from wherry.client import Client, Kind
+from wherry.client.client import APPLY
+from wherry.features.clusterroles.aggregation_reconcile import Obj, aggregates, wanted_rules
+from wherry.runtime.informer import Key
+from wherry.runtime.shared import Shared
+from wherry.runtime.workers import Workers
+
+GROUP = "rbac.authorization.k8s.io"
+CLUSTER_ROLES = Kind(GROUP, "v1", "clusterroles", namespaced=False)
+MANAGER = "clusterrole-aggregation-controller"
+# Labels say which role feeds which, so every change asks for one look at all of them; a burst of changes is one look.
+_ALL: Key = ("", "")
+
+
+class AggregationController:
+    """One per workspace."""
+
+    def __init__(self, client: Client):
+        self._client = client
+        self._shared = Shared(client)
+        self._roles = self._shared.collection(CLUSTER_ROLES)
+        self._workers = Workers("clusterroles", self._shared, self.reconcile, 1)
+        self._roles.handlers.append(self._changed)
+
+    def start(self) -> None:
+        self._shared.start()
+        self._workers.start()
+
+    async def stop(self) -> None:
+        await self._workers.stop()
+        await self._shared.stop()
+
+    def _changed(self, before: Obj | None, after: Obj | None) -> None:
+        self._workers.queue.add(_ALL)
+
+    async def reconcile(self, key: Key) -> float | None:
+        """One look at all roles. A role that is fed by one that is written here is right after the next look."""
+        roles = list(self._roles.objects.values())
+        for role in filter(aggregates, roles):
+            rules = wanted_rules(role, roles)
+            if rules is not None:
+                await self._write(role["metadata"], rules)
+        return None
+
+    async def _write(self, meta: Obj, rules: list[Obj]) -> None:
+        name = meta["name"]
+        # with its uid, so that a role that went meanwhile is not made again by the apply
+        named = {"name": name, "uid": meta["uid"]}
+        patch = {"apiVersion": f"{GROUP}/v1", "kind": "ClusterRole", "metadata": named, "rules": rules}
+        path, query = CLUSTER_ROLES.path("", name), {"fieldManager": MANAGER, "force": "true"}
+        self._roles.put(await self._client.request("PATCH", path, query, patch, APPLY))
