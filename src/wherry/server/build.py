@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from time import time
+from typing import Any
+
+import orjson
 
 from wherry.access.admission import default_plugins
 from wherry.access.chain import ADMIN, Chain, Tokens, certificates, masters
 from wherry.access.outgoing import Outgoing
 from wherry.access.plugins.escalation import escalation
 from wherry.access.rbac import Rbac
+from wherry.access.tokens import AccountTokens, Look
 from wherry.server.documents import Documents
 from wherry.server.handler import Api, ApiHandler
 from wherry.server.metrics import Recorder
 from wherry.storage.api import Storage
+from wherry.store import keys
 from wherry.store.bootstrap import ensure_defaults
 from wherry.store.crds import CustomResources
 from wherry.store.gc import GarbageCollector
@@ -31,12 +36,15 @@ async def build_handler(storage: Storage, *, token: str = "", clock: Callable[[]
     registry = Registry()
     hub = WatchHub(storage)
     rbac = Rbac(storage)
-    chain = Chain([certificates, Tokens({token: ADMIN} if token else {})], [masters, rbac], rbac.rules, rbac.missing)
+    accounts = AccountTokens(_look(storage), clock)
+    known = [certificates, accounts, Tokens({token: ADMIN} if token else {})]
+    chain = Chain(known, [masters, rbac], rbac.rules, rbac.missing)
     admission = default_plugins(store, registry, lambda asked: bool(chain.decide(asked)["allowed"]))
     admission.mutating.append(escalation(chain, rbac))
     api = Api(store, registry, hub, chain, Documents(registry), admission, Recorder())
     outgoing = Outgoing(store, registry)
     custom = CustomResources(store, registry, hub, outgoing.convert)
+    api.decided = custom.decided
     collector = GarbageCollector(store, registry)
     await ensure_defaults(store)
     custom.start(["root"])
@@ -50,3 +58,12 @@ async def build_handler(storage: Storage, *, token: str = "", clock: Callable[[]
         await outgoing.close()
 
     return ApiHandler(api, close, collector.settled)
+
+
+def _look(storage: Storage) -> Look:
+    def look(resource: str, namespace: str, name: str) -> dict[str, Any] | None:
+        where = f"{namespace}/{name}" if namespace else name
+        record = storage.get(keys.collection("root", "", resource) + where)
+        return orjson.loads(record.value) if record is not None else None
+
+    return look

@@ -50,6 +50,8 @@ class Api:
     documents: Documents
     admission: Admission
     recorder: Recorder
+    # (workspace, name): waits until a definition that was just written has its conditions
+    decided: Callable[[str, str], Awaitable[None]] | None = None
     runtimes: list[NodeRuntime] = field(default_factory=list)  # what runs pods, for logs and exec
     workspaces: frozenset[str] = frozenset((ROOT,))  # those that exist; one until there is a tree of them
 

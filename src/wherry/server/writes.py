@@ -90,7 +90,16 @@ async def create(call: Call) -> Response:
     obj, warnings = d.decode(call.request.body, media, ctx.field_validation)
     ctx.warnings.extend(warnings)
     outcome = await store_create(call.api.store, d, call.namespace, obj, ctx)
+    await _definition_decided(call, outcome)
     return answer(call, outcome, ctx, form)
+
+
+async def _definition_decided(call: Call, outcome: Outcome) -> None:
+    """A definition is answered when its kind is served."""
+    d, decided = call.definition, call.api.decided
+    assert d is not None
+    if d.resource.name == "customresourcedefinitions" and decided is not None and outcome.obj is not None:
+        await decided(d.workspace, outcome.obj["metadata"]["name"])
 
 
 async def update(call: Call) -> Response:
@@ -113,6 +122,7 @@ async def patch(call: Call) -> Response:
     kind = patches.media_type(call)
     ctx = context(call, "PatchOptions", apply=kind == patches.APPLY)
     outcome = await patches.run(call, kind, ctx)
+    await _definition_decided(call, outcome)
     return answer(call, outcome, ctx, form)
 
 

@@ -34,6 +34,7 @@ GROUP, RESOURCE = "apiextensions.k8s.io", "customresourcedefinitions"
 _SUFFIX = f"/{GROUP}/{RESOURCE}/"
 CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
 _MANAGER = "kube-apiserver"
+_DECISION_SECONDS = 1.0
 RETRY_SECONDS, _MOST_SECONDS = 1.0, 60.0  # between attempts to empty a kind
 
 
@@ -47,6 +48,7 @@ class CustomResources:
         self.hub = hub
         self._built: dict[tuple[str, str], tuple[str, int]] = {}  # (workspace, name) -> (uid, generation) in service
         self._tasks = Background("custom resources")
+        self._deciding: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._cleaning: set[tuple[str, str]] = set()
 
     def start(self, workspaces: Sequence[str]) -> None:
@@ -58,6 +60,19 @@ class CustomResources:
 
     async def stop(self) -> None:
         await self._tasks.stop()
+
+    async def decided(self, workspace: str, name: str) -> None:
+        """Wait until a definition that was just written has its conditions, a second at most.
+
+        Upstream answers at once and decides later, so that `kubectl wait --for=condition=Established` right after a
+        create may meet a definition without conditions, and fails; here whoever has the answer can use the kind."""
+        task = self._deciding.get((workspace, name))
+        if task is not None:
+            await asyncio.wait((task,), timeout=_DECISION_SECONDS)
+
+    def _decided(self, workspace: str, name: str, task: asyncio.Task[None]) -> None:
+        if self._deciding.get((workspace, name)) is task:
+            del self._deciding[(workspace, name)]
 
     def _on_events(self, events: Sequence[Event]) -> None:
         for event in events:
@@ -86,7 +101,9 @@ class CustomResources:
             return
         wanted = conditions.decide(crd, self._others(workspace, crd), self.store.now())
         if wanted is not None:
-            self._tasks.start(self._write_status(workspace, name, wanted), name=f"status of {name}")
+            task = self._tasks.start(self._write_status(workspace, name, wanted), name=f"status of {name}")
+            self._deciding[(workspace, name)] = task
+            task.add_done_callback(lambda done: self._decided(workspace, name, done))
             if not conditions.established(wanted):
                 return
             crd = {**crd, "status": wanted}
