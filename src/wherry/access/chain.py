@@ -27,6 +27,7 @@ class Credentials:
 
     authorization: str = ""
     certificate: tuple[str, tuple[str, ...]] | None = None
+    audiences: tuple[str, ...] = ()  # whom the caller must be known to; none: the API itself
 
 
 Authenticator = Callable[[Credentials], User | None]

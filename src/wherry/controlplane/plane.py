@@ -45,13 +45,24 @@ MakeHandler = Callable[[Storage, str, dict[str, User]], Awaitable[Handler]]
 
 async def make_handler(storage: Storage, token: str, users: dict[str, User]) -> Handler:
     """The API over a storage; `token` is the administrator's, `users` are further bearer tokens."""
-    from wherry.access.chain import ADMIN, Tokens, certificates
+    from wherry.access.chain import ADMIN, Tokens
     from wherry.server.build import build_handler
 
     handler = await build_handler(storage, token=token)
     if users:
-        handler.api.chain.authenticators = [certificates, Tokens({**users, token: ADMIN})]
+        handler.api.chain.authenticators[-1] = Tokens({**users, token: ADMIN})
     return handler
+
+
+def _keep_signing_key(handler: Handler, folder: Path) -> None:
+    """Tokens of ServiceAccounts outlive the process: what signs them lies with the certificates."""
+    from wherry.access.tokens import AccountTokens
+    from wherry.server.handler import ApiHandler
+
+    if isinstance(handler, ApiHandler):
+        for authenticator in handler.api.chain.authenticators:
+            if isinstance(authenticator, AccountTokens):
+                authenticator.signer.folder = folder
 
 
 class ControlPlane:
@@ -118,6 +129,8 @@ class ControlPlane:
         tls = pki.server_context(self._server_names())
         handler = await self._make_handler(self._storage, self.token, self._users)
         self._handler = handler
+        if self._folder is not None:
+            _keep_signing_key(handler, self._folder.pki)
         self._server = Server(ApiApp(handler, self._limits), sock, tls)
         await self._server.start()
         admin = pki.client("admin", "kubernetes-admin", (MASTERS,))

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from wherry.access.admission import default_plugins
-from wherry.access.chain import ADMIN, Chain, Tokens, certificates, masters
+from wherry.access.chain import ADMIN, Authenticator, Chain, Tokens, certificates, masters
 from wherry.access.outgoing import Outgoing
 from wherry.access.plugins.escalation import escalation
 from wherry.access.rbac import Rbac
@@ -37,7 +37,7 @@ async def build_handler(storage: Storage, *, token: str = "", clock: Callable[[]
     hub = WatchHub(storage)
     rbac = Rbac(storage)
     accounts = AccountTokens(_look(storage), clock)
-    known = [certificates, accounts, Tokens({token: ADMIN} if token else {})]
+    known: list[Authenticator] = [certificates, accounts, Tokens({token: ADMIN} if token else {})]
     chain = Chain(known, [masters, rbac], rbac.rules, rbac.missing)
     admission = default_plugins(store, registry, lambda asked: bool(chain.decide(asked)["allowed"]))
     admission.mutating.append(escalation(chain, rbac))

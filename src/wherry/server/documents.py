@@ -70,6 +70,10 @@ def route(call: Call) -> Response:
         if method != "GET":
             raise errors.MethodNotAllowed("the server does not allow this method on the requested resource", details={})
         return answers.document(health.version())
+    if path in ("/.well-known/openid-configuration", "/openid/v1/jwks"):
+        from wherry.server import tokens
+
+        return tokens.issuer(call)
     if path == "/metrics":
         return metrics.respond(call)
     if path in ("/", ""):
@@ -78,7 +82,8 @@ def route(call: Call) -> Response:
 
 
 def _paths(call: Call) -> list[str]:
-    found = {"/api", "/apis", "/healthz", "/livez", "/readyz", "/metrics", "/openapi/v2", "/openapi/v3", "/version"}
+    found = {"/.well-known/openid-configuration", "/openid/v1/jwks"}
+    found |= {"/api", "/apis", "/healthz", "/livez", "/readyz", "/metrics", "/openapi/v2", "/openapi/v3", "/version"}
     for res in call.api.registry.resources(call.info.workspace):
         if res.group:
             found.update((f"/apis/{res.group}", f"/apis/{res.group}/{res.version}"))

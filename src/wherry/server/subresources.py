@@ -29,6 +29,10 @@ def _special(name: str) -> Endpoint | None:
         from wherry.server import pods
 
         return pods.ENDPOINTS[name]
+    if name == "token":
+        from wherry.server import tokens
+
+        return tokens.request
     return None
 
 

@@ -8,7 +8,6 @@ import orjson
 
 from wherry import errors
 from wherry.access.admission import user_info
-from wherry.access.chain import Credentials
 from wherry.access.user import Attributes, User
 from wherry.machinery.fields import managed
 from wherry.machinery.kinds import Obj, Resource
@@ -117,13 +116,9 @@ def _rules(call: Call, obj: Obj) -> None:
 
 
 def _token(call: Call, obj: Obj) -> None:
-    token = (obj.get("spec") or {}).get("token", "")
-    try:
-        user = call.api.chain.authenticate(Credentials(f"Bearer {token}"))
-    except errors.Unauthorized:
-        obj["status"] = {"user": {}, "error": "invalid bearer token"}
-        return
-    obj["status"] = {"authenticated": True, "user": user_info(user)}
+    from wherry.server.tokens import review
+
+    obj["status"] = review(call, obj.get("spec") or {})
 
 
 _AUTHN, _AUTHZ = "authentication.k8s.io", "authorization.k8s.io"
