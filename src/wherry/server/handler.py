@@ -8,14 +8,14 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 from wherry import errors
 from wherry.access.admission import Admission
 from wherry.access.chain import Chain, Credentials
-from wherry.access.impersonation import impersonate
+from wherry.access.impersonation import Impersonation
 from wherry.access.user import Attributes, User
 from wherry.server import answers, negotiate
 from wherry.server.http import Request, Response
@@ -37,6 +37,8 @@ log = logging.getLogger("wherry.server")
 NOT_FOUND = b"404 page not found\n"
 _BAD_REQUEST = b"400 Bad Request"  # of Go's HTTP server, before any handler
 _BAD_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
+_SPACED_TOKEN = re.compile(r"\s*bearer  ", re.IGNORECASE)
+_SPACED = "the provided Authorization header contains extra space before the bearer token, and is ignored"
 
 
 @dataclass(slots=True)
@@ -84,6 +86,7 @@ class ApiHandler:
         settled: Callable[[], Awaitable[None]] | None = None,
     ):
         self.api = api
+        self._impersonate = Impersonation()
         self._close = close
         self._settled = settled
 
@@ -122,11 +125,12 @@ class ApiHandler:
         try:
             if "timeout=" in request.query and not is_long_running(request.path, request.query):
                 check_timeout(info)  # before anyone is asked who they are
-            user = self._who(request)
+            user = self._who(request, warnings)
             if info.workspace not in self.api.workspaces:
                 raise errors.NotFound.path()
-            user = impersonate(user, request.headers, info.workspace, self.api.chain.authorize)
-            self._may(user, info)
+            asked = _asked(user, info)
+            user = self._impersonate(request.headers, asked, self.api.chain.authorize)
+            self.api.chain.authorize(asked if user is asked.user else replace(asked, user=user))
             call = Call(self.api, request, info, user, warnings=warnings)
             if info.is_resource:
                 from wherry.server.resources import serve
@@ -136,7 +140,7 @@ class ApiHandler:
         except errors.StatusError as error:
             return answers.refusal(error, _status_form(request), warnings)
 
-    def _who(self, request: Request) -> User:
+    def _who(self, request: Request, warnings: list[str]) -> User:
         if isinstance(request.user, User):
             return request.user
         subject = request.peer_subject
@@ -145,23 +149,25 @@ class ApiHandler:
             from wherry.server.websocket import bearer
 
             authorization = bearer(request)
+        if "  " in authorization and _SPACED_TOKEN.match(authorization):
+            warnings.append(_SPACED)
         return self.api.chain.authenticate(Credentials(authorization, subject))
-
-    def _may(self, user: User, info: RequestInfo) -> None:
-        if info.is_resource:
-            asked = Attributes(
-                user, info.verb, info.path, True, info.group, info.version, info.resource, info.subresource,
-                info.namespace, info.name, info.workspace,
-            )  # fmt: skip
-        else:
-            asked = Attributes(user, info.verb, info.path, workspace=info.workspace)
-        self.api.chain.authorize(asked)
 
     async def _other(self, call: Call) -> Response:
         """Everything that is not a resource: discovery, OpenAPI, health, version, metrics."""
         from wherry.server.documents import route
 
         return route(call)
+
+
+def _asked(user: User, info: RequestInfo) -> Attributes:
+    """What a request asks of the authorizers."""
+    if not info.is_resource:
+        return Attributes(user, info.verb, info.path, workspace=info.workspace)
+    return Attributes(
+        user, info.verb, info.path, True, info.group, info.version, info.resource, info.subresource,
+        info.namespace, info.name, info.workspace,
+    )  # fmt: skip
 
 
 def _status_form(request: Request) -> negotiate.Form:
