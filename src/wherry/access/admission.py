@@ -91,10 +91,11 @@ def default_plugins(store: Store, registry: Registry, decide: Callable[[Attribut
     from wherry.access.plugins.pods import checked_pods, pods
     from wherry.access.plugins.policies import Policies
     from wherry.access.plugins.services import Addresses
+    from wherry.access.plugins.storage import in_use_protection
 
     addresses = Addresses(store)
     policies = Policies(store, registry, decide)
     return Admission(
-        mutating=[lifecycle(store), pods(store), addresses.plugin, policies.mutating()],
+        mutating=[lifecycle(store), pods(store), in_use_protection, addresses.plugin, policies.mutating()],
         validating=[lifecycle(store, deletes=True), checked_pods(store), policies.validating()],
     )
