@@ -42,6 +42,7 @@ _TELLS_EMPTY = frozenset(
 # both (`REQUIRED_LISTS` says where they are found, so that the store can make them so once ownership is reckoned).
 _REQUIRED_LISTS = frozenset(
     (
+        ("authentication/v1.TokenRequestSpec", "audiences"),
         ("autoscaling/v2.HorizontalPodAutoscalerStatus", "currentMetrics"),
         ("core/v1.LimitRangeSpec", "limits"),
         ("discovery/v1.EndpointSlice", "endpoints"),
