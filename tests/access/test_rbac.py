@@ -78,3 +78,18 @@ def test_groups_and_paths_by_cluster_roles() -> None:
         await storage.close()
 
     asyncio.run(run())
+
+
+def test_a_star_covers_subresources_that_are_named_as_such() -> None:
+    async def run() -> None:
+        storage = open_storage("memory:")
+        rbac = Rbac(storage)
+        await put(storage, "clusterroles", "c", rule(verbs=["get"], resources=["*/log"]))
+        await put(storage, "clusterrolebindings", "cb", binding("ClusterRole", "c", {"kind": "User", "name": "eve"}))
+        assert rbac(ask("get", "pods", subresource="log")).allowed
+        assert not rbac(ask("get", "pods/log")).allowed
+        assert not rbac(ask("get", "log")).allowed
+        rbac.close()
+        await storage.close()
+
+    asyncio.run(run())

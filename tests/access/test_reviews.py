@@ -152,3 +152,23 @@ def test_selectors_that_nobody_can_read_are_said(selectors: dict[str, Any], erro
     if "fieldSelector" in selectors:
         both = unread({**selectors, "labelSelector": {"rawSelector": "a b c"}})
         assert both.endswith("spec.resourceAttributes.labelSelector ignored due to parse error")
+
+
+def test_a_refused_grant_tells_what_could_not_be_resolved() -> None:
+    own = {
+        "metadata": {"name": "writer"},
+        "rules": [{"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["roles"], "verbs": ["create"]}],
+    }
+    roles = "/apis/rbac.authorization.k8s.io/v1/namespaces/default/roles"
+    bound = role_binding("writer", "eve")
+    gone = role_binding("gone", "eve")
+    assert gone[3] is not None
+    gone[3]["metadata"]["name"] = "c"
+    more = {"metadata": {"name": "x"}, "rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]}
+    *_, (status, answer) = answers((ADMIN, "POST", roles, own), bound, gone, (EVE, "POST", roles, more))
+    assert status == 403
+    assert answer["message"].endswith(
+        "is attempting to grant RBAC permissions not currently held:\n"
+        '{APIGroups:[""], Resources:["pods"], Verbs:["get"]}'
+        '; resolution errors: [role.rbac.authorization.k8s.io "gone" not found]'
+    )

@@ -21,7 +21,7 @@ _MANY_USERS, _MANY_QUESTIONS = 1024, 4096  # then a cache starts anew: callers c
 
 Rule = dict[str, Any]
 Subject = tuple[str, str]
-Question = tuple[str, str, str, str]
+Question = tuple[str, str, str, str, str]  # verb, group, resource, subresource, namespace
 Grant = tuple[frozenset[str] | None, str]  # the names that it is about, or all; the reason
 
 
@@ -32,6 +32,7 @@ class _Compiled:
     rules: list[tuple[str, Rule, str]]
     errors: list[tuple[str, str]]
     answers: dict[Question, list[Grant]] = field(default_factory=dict)
+    paths: dict[tuple[str, str], Decision] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -56,8 +57,7 @@ class Rbac:
         compiled = self._compiled(asked.user, asked.workspace)
         if not asked.resource_request:
             return _path(compiled, asked)
-        resource = f"{asked.resource}/{asked.subresource}" if asked.subresource else asked.resource
-        question = (asked.verb, asked.group, resource, asked.namespace)
+        question = (asked.verb, asked.group, asked.resource, asked.subresource, asked.namespace)
         grants = compiled.answers.get(question)
         if grants is None:
             if len(compiled.answers) >= _MANY_QUESTIONS:
@@ -172,9 +172,8 @@ def _source(binding: dict[str, Any], namespace: str, ref: dict[str, Any], subjec
 
 
 def _grants(compiled: _Compiled, question: Question) -> Iterator[Grant]:
-    verb, group, resource, namespace = question
-    _, slash, subresource = resource.partition("/")
-    wanted = {"*", resource, f"*/{subresource}"} if slash else {"*", resource}
+    verb, group, resource, subresource, namespace = question
+    wanted = {"*", f"{resource}/{subresource}", f"*/{subresource}"} if subresource else {"*", resource}
     for where, rule, reason in compiled.rules:
         if where and where != namespace:
             continue
@@ -191,6 +190,16 @@ def _has(rule: Rule, what: str, value: str) -> bool:
 
 
 def _path(compiled: _Compiled, asked: Attributes) -> Decision:
+    question = (asked.verb, asked.path)
+    decision = compiled.paths.get(question)
+    if decision is None:
+        if len(compiled.paths) >= _MANY_QUESTIONS:
+            compiled.paths.clear()
+        decision = compiled.paths[question] = _decide_path(compiled, asked)
+    return decision
+
+
+def _decide_path(compiled: _Compiled, asked: Attributes) -> Decision:
     for where, rule, reason in compiled.rules:
         if not where and _has(rule, "verbs", asked.verb) and _covers(rule, asked.path):
             return Decision(True, reason)

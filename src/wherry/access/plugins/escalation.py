@@ -94,7 +94,9 @@ def _confirm(rbac: Rbac, ask: Ask, rules: Sequence[Rule]) -> None:
         groups = " ".join(map(go_quote, ask.user.groups))
         who = f"user {go_quote(ask.user.name)} (groups=[{groups}])"
         held = "is attempting to grant RBAC permissions not currently held"
-        raise _refusal(ask, f"{who} {held}:\n" + "\n".join(lines))
+        error = rbac.missing(ask.user, ask.namespace, ask.definition.workspace)
+        unresolved = f"; resolution errors: [{error}]" if error else ""
+        raise _refusal(ask, f"{who} {held}:\n" + "\n".join(lines) + unresolved)
 
 
 def _refusal(ask: Ask, why: str) -> Forbidden:
