@@ -25,6 +25,8 @@ from wherry.storage.api import Storage
 
 if TYPE_CHECKING:
     from wherry.controlplane.features import Features
+    from wherry.controlplane.requests import RequestSigner
+    from wherry.server.handler import ApiHandler
 
 MASTERS = "system:masters"
 # Names under which a server on this machine, or a Service in front of it, is reached.
@@ -98,6 +100,8 @@ class ControlPlane:
         self._server: Server | None = None
         self._handler: Handler | None = None
         self._features: Features | None = None
+        self._pki: Pki | None = None
+        self._signer: RequestSigner | None = None
         self.token = ""
         self.kubeconfig = ""
 
@@ -125,7 +129,7 @@ class ControlPlane:
     async def _start(self, sock: socket.socket) -> None:
         self._storage = open_storage(self._storage_url)  # takes the lock: from here on the folder is ours
         self.token = self._folder.token() if self._folder is not None else new_token()
-        pki = Pki(self._folder.pki if self._folder is not None else None)
+        self._pki = pki = Pki(self._folder.pki if self._folder is not None else None)
         tls = pki.server_context(self._server_names())
         handler = await self._make_handler(self._storage, self.token, self._users)
         self._handler = handler
@@ -155,6 +159,19 @@ class ControlPlane:
                 objects["simulation"] = [simulated_nodes(simulate_nodes)]
             self._features = Features(self._handler, chosen(asked, objects))
             self._features.start()
+            self._start_signer(self._handler)
+
+    def _start_signer(self, handler: ApiHandler) -> None:
+        from wherry.access.chain import AUTHENTICATED
+        from wherry.client import Client
+        from wherry.controlplane.requests import USER, RequestSigner
+        from wherry.server.local import LocalTransport
+
+        assert self._pki is not None
+        user = User(USER, groups=(MASTERS, AUTHENTICATED))
+        client = Client(LocalTransport(handler, user, "certificates"), field_manager="certificates")
+        self._signer = RequestSigner(client, self._pki)
+        self._signer.start()
 
     async def stop(self) -> None:
         """End connections, finish commits, release the folder. Idempotent; a stopped control plane can start again."""
@@ -162,7 +179,10 @@ class ControlPlane:
         storage, self._storage = self._storage, None
         handler, self._handler = self._handler, None
         features, self._features = self._features, None
+        signer, self._signer = self._signer, None
         try:
+            if signer is not None:
+                await signer.stop()
             if features is not None:
                 await features.stop()
             if server is not None:
