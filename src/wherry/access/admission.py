@@ -88,6 +88,7 @@ def default_plugins(store: Store, registry: Registry, decide: Callable[[Attribut
 
     `decide` is the authorizer that expressions of policies may ask."""
     from wherry.access.plugins.namespaces import lifecycle
+    from wherry.access.plugins.nodes import not_ready_taint
     from wherry.access.plugins.pods import checked_pods, pods
     from wherry.access.plugins.policies import Policies
     from wherry.access.plugins.services import Addresses
@@ -96,6 +97,13 @@ def default_plugins(store: Store, registry: Registry, decide: Callable[[Attribut
     addresses = Addresses(store)
     policies = Policies(store, registry, decide)
     return Admission(
-        mutating=[lifecycle(store), pods(store), in_use_protection, addresses.plugin, policies.mutating()],
+        mutating=[
+            lifecycle(store),
+            pods(store),
+            not_ready_taint,
+            in_use_protection,
+            addresses.plugin,
+            policies.mutating(),
+        ],
         validating=[lifecycle(store, deletes=True), checked_pods(store), policies.validating()],
     )

@@ -11,6 +11,7 @@ from wherry.machinery.placement import tolerates
 
 Obj = dict[str, Any]
 UNREACHABLE = "node.kubernetes.io/unreachable"
+NOT_READY = "node.kubernetes.io/not-ready"
 _LOST = ("Unknown", "NodeStatusUnknown", "Kubelet stopped posting node status.")
 _WELL = {
     "Ready": ("True", "KubeletReady", "simulated node is posting ready status"),
@@ -37,9 +38,9 @@ def conditions(node: Obj, down: bool, now: float) -> list[Obj]:
 
 
 def taints(node: Obj, down: bool, now: float) -> list[Obj]:
-    """The node's taints: unreachable while its kubelet is gone."""
+    """The node's taints: unreachable while its kubelet is gone, none of a new node's once it is ready."""
     present: list[Obj] = (node.get("spec") or {}).get("taints") or []
-    kept = [taint for taint in present if taint["key"] != UNREACHABLE]
+    kept = [taint for taint in present if taint["key"] not in (UNREACHABLE, NOT_READY)]
     if not down:
         return kept
     old = [taint for taint in present if taint["key"] == UNREACHABLE]
