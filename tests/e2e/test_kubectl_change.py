@@ -34,7 +34,6 @@ def test_create(kubectl: Kubectl, arguments: list[str], said: str) -> None:
     assert "already exists" in kubectl.refused("create", *arguments)
 
 
-@pytest.mark.xfail(reason="serviceaccounts/token is not served yet", strict=True)
 def test_create_token(kubectl: Kubectl) -> None:
     kubectl("create", "serviceaccount", "robot")
     assert kubectl("create", "token", "robot").count(".") == 2
