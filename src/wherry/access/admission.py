@@ -87,6 +87,8 @@ def default_plugins(store: Store, registry: Registry, decide: Callable[[Attribut
     """What a kube-apiserver with its default flags has switched on, in its order.
 
     `decide` is the authorizer that expressions of policies may ask."""
+    from wherry.access.plugins.classes import claim_resize, default_classes
+    from wherry.access.plugins.limits import limit_bounds, limit_defaults
     from wherry.access.plugins.namespaces import lifecycle
     from wherry.access.plugins.nodes import not_ready_taint
     from wherry.access.plugins.pods import checked_pods, pods
@@ -99,11 +101,19 @@ def default_plugins(store: Store, registry: Registry, decide: Callable[[Attribut
     return Admission(
         mutating=[
             lifecycle(store),
+            limit_defaults(store),
             pods(store),
             not_ready_taint,
+            default_classes(store),
             in_use_protection,
             addresses.plugin,
             policies.mutating(),
         ],
-        validating=[lifecycle(store, deletes=True), checked_pods(store), policies.validating()],
+        validating=[
+            lifecycle(store, deletes=True),
+            limit_bounds(store),
+            checked_pods(store),
+            claim_resize(store),
+            policies.validating(),
+        ],
     )
