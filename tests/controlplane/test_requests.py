@@ -25,8 +25,8 @@ KIND = Kind("certificates.k8s.io", "v1", "certificatesigningrequests", namespace
 APPROVED = {"type": "Approved", "status": "True"}
 
 
-def asked() -> bytes:
-    parts = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, "devs"), x509.NameAttribute(NameOID.COMMON_NAME, "jane")]
+def asked(group: str = "devs") -> bytes:
+    parts = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, group), x509.NameAttribute(NameOID.COMMON_NAME, "jane")]
     builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name(parts))
     signed = builder.sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
     return signed.public_bytes(serialization.Encoding.PEM)
@@ -73,6 +73,11 @@ def test_a_signed_request_says_what_was_asked_for():
     assert not usage.key_encipherment
     assert not usage.key_cert_sign
     assert not found.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+
+
+def test_nobody_becomes_a_master_this_way():
+    with pytest.raises(PermissionError):
+        Pki(None).sign_request(asked("system:masters"), ["client auth"], 3600, ("system:masters",))
 
 
 async def _settled(client: Client, name: str) -> dict[str, Any]:

@@ -68,6 +68,10 @@ class RequestSigner:
         if after is not None and wanted(after):
             self._workers.queue.add(("", after["metadata"]["name"]))
 
+    def _sign(self, spec: Obj) -> bytes:
+        asked, request = lifetime(spec.get("expirationSeconds")), base64.b64decode(spec["request"])
+        return self._pki.sign_request(request, spec["usages"], asked, ("system:masters",))
+
     async def reconcile(self, key: Key) -> float | None:
         """Sign, or say why not."""
         request = self._requests.get("", key[1])
@@ -75,13 +79,16 @@ class RequestSigner:
             return None
         spec, meta = request["spec"], request["metadata"]
         status: Obj
-        why = unfit(spec.get("usages") or ())
+        why, pem = unfit(spec.get("usages") or ()), b""
+        if not why:
+            try:
+                pem = self._sign(spec)
+            except PermissionError as error:
+                why = str(error)
         if why:
             failed = {"type": "Failed", "status": "True", "reason": "SignerValidationFailure", "message": why}
             status = {"conditions": [*request["status"]["conditions"], failed]}
         else:
-            asked = lifetime(spec.get("expirationSeconds"))
-            pem = self._pki.sign_request(base64.b64decode(spec["request"]), spec["usages"], asked)
             status = {"certificate": base64.b64encode(pem).decode("ascii")}
         same = {"uid": meta["uid"], "resourceVersion": meta["resourceVersion"]}
         patch = {"metadata": same, "status": status}

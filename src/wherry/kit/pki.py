@@ -112,18 +112,18 @@ class Pki:
             return self._pair(label)
         return self._issue(label, (user, tuple(groups)), wanted)
 
-    def sign_request(self, request: bytes, usages: Sequence[str], seconds: int) -> bytes:
+    def sign_request(self, request: bytes, usages: Sequence[str], seconds: int, refused: Sequence[str] = ()) -> bytes:
         """A certificate, PEM, for the subject and key of a PEM request; `usages` are those of certificates.k8s.io that
         clients may have. Follows k8s.io/kubernetes/pkg/controller/certificates/authority: it says what was asked for.
 
-        Raises ValueError for a request that cannot be read.
+        Raises ValueError for a request that cannot be read, PermissionError for one that asks for a `refused` group.
         """
         import datetime
 
         from cryptography import x509
         from cryptography.hazmat.primitives import hashes, serialization
         from cryptography.hazmat.primitives.asymmetric import ec
-        from cryptography.x509.oid import ExtendedKeyUsageOID
+        from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
         self._ensure_authority()
         authority = self._pair("ca")
@@ -131,6 +131,8 @@ class Pki:
         key = serialization.load_pem_private_key(authority.key, None)
         assert isinstance(key, ec.EllipticCurvePrivateKey)
         asked = x509.load_pem_x509_csr(request)
+        if any(part.value in refused for part in asked.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)):
+            raise PermissionError("a request must not name a group that may do everything")
         now = datetime.datetime.fromtimestamp(int(time.time()), datetime.UTC)
         end = min(now + datetime.timedelta(seconds=seconds), issuer.not_valid_after_utc)
         builder = x509.CertificateBuilder().subject_name(asked.subject).public_key(asked.public_key())
