@@ -172,3 +172,17 @@ def test_a_refused_grant_tells_what_could_not_be_resolved() -> None:
         '{APIGroups:[""], Resources:["pods"], Verbs:["get"]}'
         '; resolution errors: [role.rbac.authorization.k8s.io "gone" not found]'
     )
+
+
+def test_what_is_made_anew_forgets_what_was_sent() -> None:
+    _, _, path, body = review(EVE, "SelfSubjectRulesReview", {"namespace": "default"})
+    sent = {**(body or {}), "metadata": {"labels": {"a": "b"}}}
+    who = {"metadata": {"labels": {"a": "b"}}}
+    found = answers(
+        (EVE, "POST", path, sent),
+        (EVE, "POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", who),
+        review(EVE, "SelfSubjectAccessReview", {"nonResourceAttributes": {"path": "/version", "verb": "get"}}),
+    )
+    assert (found[0][1]["metadata"], found[0][1]["spec"]) == ({}, {})
+    assert list(found[1][1]["metadata"]) == ["creationTimestamp"]
+    assert found[2][1]["spec"] == {"nonResourceAttributes": {"path": "/version", "verb": "get"}}

@@ -61,7 +61,7 @@ def _check_path(call: Call, res: Resource) -> None:
 
 
 def _self_subject(call: Call, obj: Obj) -> None:
-    obj["metadata"]["creationTimestamp"] = call.api.store.now()
+    obj["metadata"] = {"creationTimestamp": call.api.store.now()}  # made anew, as that of a rules review
     obj["status"] = {"userInfo": user_info(call.user)}
 
 
@@ -112,7 +112,8 @@ def _rules(call: Call, obj: Obj) -> None:
     namespace = (obj.get("spec") or {}).get("namespace", "")
     if not namespace:
         raise errors.BadRequest("no namespace on request")
-    obj["status"] = call.api.chain.rules(call.user, namespace, call.info.workspace)
+    # the answer is made anew: nothing of what was sent comes back
+    obj.update(metadata={}, spec={}, status=call.api.chain.rules(call.user, namespace, call.info.workspace))
 
 
 def _token(call: Call, obj: Obj) -> None:
