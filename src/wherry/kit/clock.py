@@ -48,4 +48,3 @@ class SetClock:
     def advance(self, seconds: float) -> None:
         self._time += seconds
         self._monotonic += seconds
-
