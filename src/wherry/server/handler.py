@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("wherry.server")
 
-NOT_FOUND = b"404 page not found\n"
 _BAD_REQUEST = b"400 Bad Request"  # of Go's HTTP server, before any handler
 _BAD_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 _SPACED_TOKEN = re.compile(r"\s*bearer  \s*\S", re.IGNORECASE)

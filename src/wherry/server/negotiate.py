@@ -23,7 +23,6 @@ class Form:
     transform: str = ""
     version: str = ""
     pretty: bool = False
-    group: str = ""
 
 
 PLAIN = Form()
@@ -84,7 +83,7 @@ def form(accept: str, *, tables: bool = True, custom: bool = False) -> Form:
         if not wanted:
             return Form(media, pretty=pretty)
         if tables and params.get("g") == "meta.k8s.io" and _transform(wanted, params.get("v", "")):
-            return Form(media, wanted, params["v"], pretty, "meta.k8s.io")
+            return Form(media, wanted, params["v"], pretty)
     raise refuse(known, offered)
 
 

@@ -10,7 +10,7 @@ Keys are strings, ordered by their UTF-8 bytes as in etcd:
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 
@@ -90,14 +90,6 @@ class Page(NamedTuple):
 Encoder = Callable[[int], bytes]
 
 
-class Subscription(Protocol):
-    """A place in the stream of events. `fell_behind` turns true when the bounded buffer overflowed: list again."""
-
-    fell_behind: bool
-
-    def close(self) -> None: ...
-
-
 class Storage(Protocol):
     """What `memory`, `sqlite` (and later `etcd`) provide; chosen by URL scheme in `wherry.storage.open_storage`."""
 
@@ -158,6 +150,3 @@ class Storage(Protocol):
 
     async def close(self) -> None:
         """Finish pending commits, release files and locks. Idempotent."""
-
-
-Events = AsyncIterator[Event]
