@@ -1,13 +1,15 @@
 """Admission: one ordered list of plugins hung on every write, bound to the caller that makes it.
 
 A plugin is asked with the user, the definition and both objects; the store only sees two callbacks. Which plugins there
-are and in which order is said once, in `default_plugins`.
+are and in which order is said once, in `default_plugins`; which of them concern a resource is reckoned once for each,
+so that a write pays for those alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from wherry.access.user import Attributes, User
 from wherry.machinery.kinds import Obj
@@ -16,13 +18,26 @@ from wherry.store.definition import Definition
 from wherry.store.registry import Registry
 from wherry.store.store import Store
 
+CREATE, UPDATE, DELETE, CONNECT = "CREATE", "UPDATE", "DELETE", "CONNECT"
+ALL = frozenset((CREATE, UPDATE, DELETE, CONNECT))
+WRITES = frozenset((CREATE, UPDATE))
+
+
+@dataclass(slots=True)
+class Rounds:
+    """What the mutating plugins of one write know of each other: some want to be asked again after a later change."""
+
+    wanted: bool = False
+    again: bool = False  # the second round, which is the last
+    kept: dict[str, Any] = field(default_factory=dict)  # by plugin
+
 
 @dataclass(slots=True)
 class Ask:
-    """What a plugin sees (admission.Attributes). `obj` is None on delete, `old` on create. `ctx` takes warnings and
-    what has to be undone should the write fail."""
+    """What a plugin sees (admission.Attributes). `obj` is None on delete, `old` on create; both are in the storage
+    version. `ctx` takes warnings, audit annotations and what has to be undone should the write fail."""
 
-    operation: str  # CREATE, UPDATE, DELETE, CONNECT
+    operation: str
     definition: Definition
     namespace: str
     name: str
@@ -31,21 +46,79 @@ class Ask:
     obj: Obj | None
     old: Obj | None
     ctx: WriteContext
+    rounds: Rounds | None = None
 
     @property
     def dry_run(self) -> bool:
         return self.ctx.dry_run
 
+    @property
+    def is_namespace(self) -> bool:
+        res = self.definition.resource
+        return res.name == "namespaces" and not res.group
+
+    def annotate(self, key: str, value: str) -> None:
+        """Note something in the audit event of the request; what was noted first stays."""
+        self.ctx.annotations.setdefault(key, value)
+
 
 Plugin = Callable[[Ask], Awaitable[None]]
+Kinds = frozenset[tuple[str, str]]  # (group, resource)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A plugin at its place, under upstream's name, and what it wants to be asked about; no kinds: all of them."""
+
+    name: str
+    plugin: Plugin
+    operations: frozenset[str] = ALL
+    kinds: Kinds | None = None
+
+    def concerns(self, d: Definition, operation: str) -> bool:
+        if operation not in self.operations:
+            return False
+        return self.kinds is None or (d.resource.group, d.resource.name) in self.kinds
+
+
+Entry = Plugin | Step
+_Plans = dict[tuple[str, str, str], tuple[Plugin, ...]]
+
+
+class Plugins:
+    """Plugins in order, and for each resource and operation those of them that it concerns."""
+
+    def __init__(self, entries: Iterable[Entry] = ()):
+        self._entries: list[Entry] = list(entries)
+        self._plans: _Plans = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._entries)
+
+    def append(self, entry: Entry) -> None:
+        self._entries.append(entry)
+        self._plans.clear()
+
+    def names(self) -> list[str]:
+        return [entry.name for entry in self._entries if isinstance(entry, Step)]
+
+    def plan(self, d: Definition, operation: str) -> tuple[Plugin, ...]:
+        res = d.resource
+        key = res.group, res.name, operation
+        found = self._plans.get(key)
+        if found is None:
+            concerned = [e for e in self._entries if not isinstance(e, Step) or e.concerns(d, operation)]
+            found = self._plans[key] = tuple(e.plugin if isinstance(e, Step) else e for e in concerned)
+        return found
+
+
 class Admission:
-    """Mutating plugins run in order before validation, validating ones after it."""
+    """Mutating plugins run in order before validation, then `preparing` ones once; validating ones run after it."""
 
-    mutating: list[Plugin] = field(default_factory=list)
-    validating: list[Plugin] = field(default_factory=list)
+    def __init__(
+        self, mutating: Iterable[Entry] = (), validating: Iterable[Entry] = (), preparing: Iterable[Entry] = ()
+    ):
+        self.mutating, self.preparing, self.validating = Plugins(mutating), Plugins(preparing), Plugins(validating)
 
     def attach(
         self, ctx: WriteContext, d: Definition, user: User, namespace: str, name: str, subresource: str = ""
@@ -53,22 +126,37 @@ class Admission:
         """Hang the plugins on a write."""
         ctx.user = user_info(user)
 
-        def bind(plugins: list[Plugin]) -> Callable[[str, Obj | None, Obj | None], Awaitable[None]]:
-            async def run(operation: str, obj: Obj | None, old: Obj | None) -> None:
-                shown = name
-                if not shown:
-                    named = obj or old
-                    shown = named["metadata"].get("name", "") if named else ""
-                ask = Ask(operation, d, namespace, shown, subresource, user, obj, old, ctx)
-                for plugin in plugins:
-                    await plugin(ask)
+        def ask(operation: str, obj: Obj | None, old: Obj | None) -> Ask:
+            shown = name
+            if not shown and obj is not None:
+                shown = (obj.get("metadata") or {}).get("name", "")
+            return Ask(operation, d, namespace, shown, subresource, user, obj, old, ctx)
 
-            return run
+        async def mutate(operation: str, obj: Obj | None, old: Obj | None) -> None:
+            plan, last = self.mutating.plan(d, operation), self.preparing.plan(d, operation)
+            if not plan and not last:
+                return
+            asked = ask(operation, obj, old)
+            for plugin in plan:
+                await plugin(asked)
+            if asked.rounds is not None and asked.rounds.wanted:
+                asked.rounds.again = True
+                for plugin in plan:
+                    await plugin(asked)
+            for plugin in last:
+                await plugin(asked)
 
-        if self.mutating:
-            ctx.mutate = bind(self.mutating)
+        async def validate(operation: str, obj: Obj | None, old: Obj | None) -> None:
+            plan = self.validating.plan(d, operation)
+            if plan:
+                asked = ask(operation, obj, old)
+                for plugin in plan:
+                    await plugin(asked)
+
+        if self.mutating or self.preparing:
+            ctx.mutate = mutate
         if self.validating:
-            ctx.validate = bind(self.validating)
+            ctx.validate = validate
 
 
 def user_info(user: User) -> Obj:
@@ -83,37 +171,15 @@ def user_info(user: User) -> Obj:
     return info
 
 
-def default_plugins(store: Store, registry: Registry, decide: Callable[[Attributes], bool] | None = None) -> Admission:
+def default_plugins(
+    store: Store,
+    registry: Registry,
+    decide: Callable[[Attributes], bool] | None = None,
+    caller: Callable[[], Any] | None = None,
+) -> Admission:
     """What a kube-apiserver with its default flags has switched on, in its order.
 
-    `decide` is the authorizer that expressions of policies may ask."""
-    from wherry.access.plugins.classes import claim_resize, default_classes
-    from wherry.access.plugins.limits import limit_bounds, limit_defaults
-    from wherry.access.plugins.namespaces import lifecycle
-    from wherry.access.plugins.nodes import not_ready_taint
-    from wherry.access.plugins.pods import checked_pods, pods
-    from wherry.access.plugins.policies import Policies
-    from wherry.access.plugins.services import Addresses
-    from wherry.access.plugins.storage import in_use_protection
+    `decide` is the authorizer that plugins and expressions of policies may ask, `caller` gives the WebhookCaller."""
+    from wherry.access.plugins.order import chains
 
-    addresses = Addresses(store)
-    policies = Policies(store, registry, decide)
-    return Admission(
-        mutating=[
-            lifecycle(store),
-            limit_defaults(store),
-            pods(store),
-            not_ready_taint,
-            default_classes(store),
-            in_use_protection,
-            addresses.plugin,
-            policies.mutating(),
-        ],
-        validating=[
-            lifecycle(store, deletes=True),
-            limit_bounds(store),
-            checked_pods(store),
-            claim_resize(store),
-            policies.validating(),
-        ],
-    )
+    return chains(store, registry, decide, caller)

@@ -40,7 +40,7 @@ async def build_handler(storage: Storage, *, token: str = "", clock: Callable[[]
     known: list[Authenticator] = [certificates, accounts, Tokens({token: ADMIN} if token else {})]
     chain = Chain(known, [masters, rbac], rbac.rules, rbac.missing)
     admission = default_plugins(store, registry, lambda asked: bool(chain.decide(asked)["allowed"]))
-    admission.mutating.append(escalation(chain, rbac))
+    admission.preparing.append(escalation(chain, rbac))
     api = Api(store, registry, hub, chain, Documents(registry), admission, Recorder())
     outgoing = Outgoing(store, registry)
     custom = CustomResources(store, registry, hub, outgoing.convert)

@@ -67,6 +67,7 @@ class Call:
     user: User
     definition: Definition | None = None
     warnings: list[str] = field(default_factory=list)  # go out with the answer, a refusal included
+    annotations: dict[str, str] = field(default_factory=dict)  # what admission notes for the audit event
 
     @property
     def namespace(self) -> str:

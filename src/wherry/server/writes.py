@@ -46,6 +46,7 @@ def context(call: Call, kind: str, *, apply: bool = False) -> WriteContext:
         field_validation=validation or "Warn",
         force=bool(force),
         warnings=call.warnings,
+        annotations=call.annotations,
     )
     _admit(call, ctx)
     return ctx
@@ -130,7 +131,9 @@ def delete_options(call: Call) -> tuple[DeleteOptions, WriteContext]:
     """DeleteOptions from the body, or from the query where there is no body. Raises BadRequest, Invalid."""
     options.check_timeout(call.info)
     raw = _delete_body(call) if call.request.body else _delete_query(call)
-    ctx = WriteContext(dry_run=bool(raw.get("dryRun")), options=raw, warnings=call.warnings)
+    ctx = WriteContext(
+        dry_run=bool(raw.get("dryRun")), options=raw, warnings=call.warnings, annotations=call.annotations
+    )
     options.delete_options(raw)
     wanted = raw.get("preconditions") or {}
     chosen = DeleteOptions(

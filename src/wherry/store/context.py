@@ -28,6 +28,7 @@ class WriteContext:
     validate: Admit | None = None
     user: Obj = field(default_factory=dict)  # the caller as a UserInfo document
     warnings: list[str] = field(default_factory=list)
+    annotations: dict[str, str] = field(default_factory=dict)  # for the audit event of the request
     undo: list[Callable[[], None]] = field(default_factory=list)  # what to give back should the write fail
     options: dict[str, Any] = field(default_factory=dict)
     convert: Any = None  # (object, apiVersion) -> (object, type) or None, for managed fields of other versions

@@ -42,9 +42,6 @@ async def create(
     if not own_managed:
         wipe_system_fields(meta)
     now = store.now()
-    generated = bool(meta.get("generateName")) and not meta.get("name")
-    if generated:
-        meta["name"] = generate_name(meta["generateName"])
     if not own_managed:
         set_managed(meta, managed.create(obj, ctx.manager, res.api_version, now, d.node(), d.reset("")))
     obj = d.to_storage(obj)
@@ -53,7 +50,11 @@ async def create(
     try:
         if ctx.mutate is not None:
             await ctx.mutate("CREATE", obj, None)
-        single_owners(obj["metadata"], ctx.warnings, admitted=True)
+        meta = obj["metadata"]
+        single_owners(meta, ctx.warnings, admitted=True)
+        generated = bool(meta.get("generateName")) and not meta.get("name")
+        if generated:  # after mutating admission, which may name the object itself
+            meta["name"] = generate_name(meta["generateName"])
         _before_create(d, obj, namespace, now, ctx)
         if ctx.validate is not None:
             await ctx.validate("CREATE", obj, None)

@@ -43,6 +43,8 @@ async def delete(
             await d.conversion.prepare(d, (record,))
         old = d.load(record)
         check_preconditions(d, name, old, record.revision, options)
+        if ctx.mutate is not None:  # nothing to change, but webhooks for it are asked all the same
+            await ctx.mutate("DELETE", None, old)
         if ctx.validate is not None:
             await ctx.validate("DELETE", None, old)
         try:

@@ -25,7 +25,7 @@ _SHOWN = ("apiGroups", "resources", "nonResourceURLs", "resourceNames", "verbs")
 
 
 def escalation(chain: Chain, rbac: Rbac) -> Plugin:
-    """The check as a plugin; it must be the last of the mutating ones."""
+    """The check as a plugin; it comes after all that may change the object."""
 
     async def check(ask: Ask) -> None:
         res = ask.definition.resource
