@@ -10,7 +10,7 @@ Keys are strings, ordered by their UTF-8 bytes as in etcd:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 
@@ -53,6 +53,10 @@ class FutureRevision(Exception):
         self.current = current
 
 
+class SpaceExists(Exception):
+    """A space of this name is there, or is being made."""
+
+
 class Record:
     """One version of one key. Immutable, but for `cache`, in which upper rooms keep what they derived from it."""
 
@@ -91,7 +95,16 @@ Encoder = Callable[[int], bytes]
 
 
 class Storage(Protocol):
-    """What `memory`, `sqlite` (and later `etcd`) provide; chosen by URL scheme in `wherry.storage.open_storage`."""
+    """One space of keys: what `memory`, `sqlite` (and later `etcd`) provide; chosen by URL scheme in
+    `wherry.storage.open_storage`."""
+
+    @property
+    def name(self) -> str:
+        """Of this space; `root` is the first one."""
+
+    @property
+    def made(self) -> int:
+        """The revision at which the space began: 1 for the first."""
 
     @property
     def revision(self) -> int:
@@ -148,5 +161,50 @@ class Storage(Protocol):
     def compact(self, revision: int) -> None:
         """Forget versions and events older than `revision`, in the background, in small steps; never stalls writers."""
 
+    def records(self) -> Iterator[Record]:
+        """Everything that stands here now, in no order."""
+
     async def close(self) -> None:
         """Finish pending commits, release files and locks. Idempotent."""
+
+
+class Follower(Protocol):
+    """Who wants to know of all spaces. Called on the loop, in the order of the log; must not block nor raise."""
+
+    def events(self, space: Storage, events: Sequence[Event]) -> None:
+        """Durable events of one space."""
+
+    def made(self, space: Storage) -> None:
+        """A space began; a fork already shows what it began with."""
+
+    def dropped(self, space: Storage) -> None:
+        """A space is gone; it still shows what it held."""
+
+
+class Spaces(Storage, Protocol):
+    """A storage with further spaces beside the first one. They share its log, its commits and its revisions."""
+
+    def space(self, name: str) -> Storage | None:
+        """The space of this name."""
+
+    def spaces(self) -> Sequence[str]:
+        """The names of all spaces, the first one included, in the order in which they were made."""
+
+    async def make(self, name: str, *, source: str = "", revision: int = 0) -> Storage:
+        """A new space: empty, or an exact copy of `source`, of now or as it stood at `revision`.
+
+        Names are never used twice. Raises SpaceExists, Compacted, FutureRevision, StorageError.
+        """
+
+    async def drop(self, name: str) -> None:
+        """Forget a space and everything in it, at once; its disk space comes back in the background."""
+
+    def follow(self, follower: Follower) -> Callable[[], None]:
+        """Tell a follower of everything from now on. Returns how to stop."""
+
+    def last(self) -> int:
+        """The newest durable revision of all spaces."""
+
+    def all_since(self, revision: int) -> Sequence[tuple[Storage, Event]]:
+        """All events of all spaces after a revision, in order; a space that began since then gives what it began with
+        as additions. Raises Compacted when some of it is gone, FutureRevision."""

@@ -18,10 +18,11 @@ CHUNK = 1024  # split at twice this; a memmove of some kilobytes
 class Bucket:
     """Sorted records plus the collection's own part of the event log (`log`), so that a watch need not filter all."""
 
-    __slots__ = ("_keys", "_last", "_rows", "changed", "log", "name", "size")
+    __slots__ = ("_keys", "_last", "_rows", "changed", "log", "name", "owner", "size")
 
-    def __init__(self, name: str):
+    def __init__(self, name: str, owner: object = None):
         self.name = name
+        self.owner = owner  # the one index that may change it; None when several share it since a fork
         self.size = 0
         self.changed = 0  # revision of the newest change: a snapshot at or after it is the present
         self.log: deque[Event] = deque()
@@ -35,6 +36,17 @@ class Bucket:
         self._rows = [records[i : i + CHUNK] for i in range(0, len(records), CHUNK)]
         self._keys = [[record.key for record in rows] for rows in self._rows]
         self._last = [keys[-1] for keys in self._keys]
+
+    def copy(self, owner: object, *, history: bool) -> Bucket:
+        """The same records, to be changed by `owner`; lists are copied, records and their bytes are shared."""
+        other = Bucket(self.name, owner)
+        other.size, other.changed = self.size, self.changed
+        other._keys = [list(keys) for keys in self._keys]
+        other._rows = [list(rows) for rows in self._rows]
+        other._last = list(self._last)
+        if history:
+            other.log = self.log.copy()
+        return other
 
     def set(self, record: Record) -> None:
         """Insert a record or replace the one with its key."""

@@ -69,6 +69,7 @@ class Index:
         # Called with each event that leaves the log: a backend then frees the versions that only this event needed.
         self.on_trimmed: Callable[[Event], None] | None = None
         self._buckets: dict[str, Bucket] = {}
+        self._inherited = 0  # buckets last changed at or before this revision came with a fork
         self._names: list[str] | None = []  # sorted bucket names, None when stale
         self._recent_name, self._recent = _NO_NAME, Bucket("")
         self._ages: deque[tuple[float, int]] = deque()  # (time, revision) of batches, for the bound by age
@@ -115,13 +116,33 @@ class Index:
             self._remember(event, bucket)
         self.revision = events[-1].revision
         self._ages.append((self._now(), self.revision))
-        self._trim_some(2 * len(events) + 8)
+        self.trim(2 * len(events) + 8)
+
+    def fork(self, revision: int, keep: Keep | None = None) -> Index:
+        """The present as the beginning of another index, which has no history before `revision`.
+
+        Costs a copy of the table of keys: records are shared, and so are collections until either side changes one.
+        """
+        other = Index(keep or self.keep, self._now)
+        other.current = dict(self.current)
+        other.revision = other.oldest = other._inherited = revision
+        for name, bucket in self._buckets.items():
+            if bucket.size:
+                bucket.owner = None
+                other._buckets[name] = bucket
+        other._names = None
+        self._recent_name = _NO_NAME  # the next write must look whether its collection is shared
+        return other
 
     def _bucket(self, name: str) -> Bucket:
+        """A bucket to change: a shared one is copied first."""
         bucket = self._buckets.get(name)
         if bucket is None:
-            bucket = self._buckets[name] = Bucket(name)
+            bucket = self._buckets[name] = Bucket(name, self)
             self._names = None
+        elif bucket.owner is not self:
+            own_history = bucket.changed > self._inherited
+            bucket = self._buckets[name] = bucket.copy(self, history=own_history)
         return bucket
 
     def _bucket_of(self, key: str) -> Bucket:
@@ -142,7 +163,7 @@ class Index:
 
     # --- forgetting ---------------------------------------------------------------------------------------------
 
-    def _trim_some(self, steps: int) -> None:
+    def trim(self, steps: int) -> None:
         """Drop events that are beyond the bounds, at most `steps` of them."""
         keep, log, ages = self.keep, self.log, self._ages
         horizon = self._now() - keep.seconds
@@ -212,7 +233,8 @@ class Index:
         self._check(revision)
         if prefix and bucket_name(prefix).count("/") == 4:
             bucket = self._buckets.get(bucket_name(prefix))
-            log = bucket.log if bucket is not None else deque[Event]()
+            inherited = bucket is None or bucket.changed <= self._inherited
+            log = deque[Event]() if bucket is None or inherited else bucket.log
         else:
             log = self.log
         out: list[Event] = []

@@ -6,11 +6,11 @@ that what works here works on disk.
 
 from __future__ import annotations
 
-from wherry.storage.commit import Committer, Write
+from wherry.storage.commit import Log, Write
 from wherry.storage.index import Index, Keep
 
 
-class MemoryStorage(Committer):
+class MemoryStorage(Log):
     """A storage without a disk."""
 
     def __init__(self, keep: Keep | None = None):

@@ -5,6 +5,9 @@ nothing else, whether it creates, updates or deletes (kine's idea, without its s
 from memory, so disk order is write order). When an event leaves the history (see `index`), the version it had replaced
 is not needed any more and its row is deleted in the next commit's transaction, some hundred at a time.
 
+Spaces stand in a table of their own: when each was made, from which other, and as of which revision. Reading the log
+back, the copies are taken again at the same points (`replay.py`), so a fork costs one row however much it holds.
+
 A thread of its own does all disk work, one batch after the other, each with one statement: SQLite then gives up the
 interpreter lock once per batch instead of once per row.
 """
@@ -17,19 +20,21 @@ import gc
 import os
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from queue import SimpleQueue
 from typing import NamedTuple, TypeVar
 
 from wherry.storage.api import Event, NewerFormat, Record, StorageError
-from wherry.storage.commit import Committer, Write
+from wherry.storage.commit import KEEP, Act, Log, Write
 from wherry.storage.folder import FolderLock
 from wherry.storage.index import Index, Keep
+from wherry.storage.replay import Loaded, Replay, SpaceRow
+from wherry.storage.space import Space
 
 _T = TypeVar("_T")
 
-FORMAT = 1
+FORMAT = 2  # 2 added the table of spaces
 FILE = "wherry.db"
 ROWS = 100  # rows of one INSERT; a larger batch takes several
 DEAD = 128  # dead rows that are worth a place in a transaction
@@ -41,6 +46,11 @@ CREATE TABLE meta (name TEXT PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID
 CREATE TABLE log (revision INTEGER PRIMARY KEY, created INTEGER NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL);
 INSERT INTO meta VALUES ('format', {FORMAT}), ('oldest', 1), ('revision', 1);
 """
+# `at`: the revision of the source that a fork shows, its own `made` when that was the present. `dropped`: 0 or when.
+_SPACES = """
+CREATE TABLE IF NOT EXISTS spaces (name TEXT PRIMARY KEY, made INTEGER NOT NULL, source TEXT NOT NULL,
+at INTEGER NOT NULL, dropped INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
+"""
 
 
 class _Job(NamedTuple):
@@ -49,17 +59,10 @@ class _Job(NamedTuple):
     batch: list[Write]
     dead: list[int]
     oldest: int
+    forgotten: tuple[str, ...] = ()  # dropped spaces of which nothing is left
 
 
-class _Loaded(NamedTuple):
-    records: dict[str, Record]
-    events: list[Event]
-    dead: list[int]
-    revision: int
-    oldest: int
-
-
-class SqliteStorage(Committer):
+class SqliteStorage(Log):
     """A storage in a folder. Constructing it opens (or makes) the folder; `close` releases it."""
 
     def __init__(self, path: str | os.PathLike[str], keep: Keep | None = None):
@@ -76,20 +79,57 @@ class SqliteStorage(Committer):
             self._lock.release()
             raise
         index = Index(keep)
-        _without_collector(lambda: index.load(loaded.records, loaded.revision, loaded.oldest, loaded.events))
-        index.on_trimmed = self._bury
         super().__init__(index)
+        _without_collector(lambda: self._restore(loaded))
         self._dead = loaded.dead  # rows that nothing needs any more
+        self._oldest = loaded.oldest  # what was trimmed in any space; histories are read back from here
+        self._forgotten = loaded.forgotten  # names go after the last row of theirs
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    def _bury(self, event: Event) -> None:
-        """An event left the history: the version that it replaced goes, and with a deletion its own row."""
-        if event.previous is not None:
-            self._dead.append(event.previous.revision)
+    def _restore(self, loaded: Loaded) -> None:
+        """The spaces as they stood, with their relatives."""
+        self._numbered = self._published = loaded.revision
+        known: dict[str, Space] = {self.name: self}
+        for row in loaded.spaces:
+            parent = known.get(row.source) if row.source else None
+            space = known[row.name] = Space(self, row.name, Index(KEEP), parent, row.made)
+            space.dropped = bool(row.dropped)
+            if parent is not None:
+                parent.children[space.name] = space
+            if not space.dropped:
+                self._spaces[space.name] = space
+            self._dropped_at = loaded.revision
+        for name, space in self._spaces.items():
+            events = loaded.events.get(name, ())
+            if space is not self:
+                space.take(Index(KEEP))
+                if events:
+                    self._aging.append(space)
+            space.restore(loaded.records.get(name, {}), loaded.revision, max(loaded.oldest, space.made), events)
+
+    def trimmed(self, space: Space, event: Event) -> None:
+        """An event left the history: the version that it replaced goes, and with a deletion its own row, which must not
+        go as long as a relative keeps what it deleted."""
+        previous = event.previous
+        self._oldest = max(self._oldest, event.revision)
+        if previous is not None:
+            if (space.children or space.parent is not None) and space.held(previous):
+                return
+            self._dead.append(previous.revision)
         if event.record is None:
             self._dead.append(event.revision)
+
+    def unneeded(self, space: Space, records: Iterable[Record]) -> None:
+        self._dead += [record.revision for record in records if not space.held(record)]
+
+    def forsake(self, space: Space) -> None:
+        super().forsake(space)
+        self.sweep()
+
+    def forgotten_space(self, space: Space) -> None:
+        self._forgotten.append(space.name)
 
     def _commit(self, batch: list[Write]) -> None:
         dead: list[int] = []
@@ -97,15 +137,19 @@ class SqliteStorage(Committer):
             # In small steps, yet faster than a stream of deletions makes new ones.
             step = DEAD + 4 * len(batch)
             dead, self._dead = self._dead[:step], self._dead[step:]
-        self._send(_Job(batch, dead, self._index.oldest))
+        self._send_job(_Job(batch, dead, self._floor()))
 
-    def _sweep(self) -> None:
-        self._send(_Job([], [], self._index.oldest))
+    def _floor(self) -> int:
+        return max(self._oldest, self._index.oldest)
+
+    def sweep(self) -> None:
         while self._dead:
             dead, self._dead = self._dead[: 4 * DEAD], self._dead[4 * DEAD :]
-            self._send(_Job([], dead, self._index.oldest))
+            self._send_job(_Job([], dead, self._floor()))
+        forgotten, self._forgotten = tuple(self._forgotten), []
+        self._send_job(_Job([], [], self._floor(), forgotten))
 
-    def _send(self, job: _Job) -> None:
+    def _send_job(self, job: _Job) -> None:
         if self._thread is None:
             self._loop = asyncio.get_running_loop()
             self._thread = threading.Thread(target=self._work, name="wherry-storage", daemon=True)
@@ -139,7 +183,7 @@ class SqliteStorage(Committer):
                 self._jobs.put(None)
                 await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
             with contextlib.suppress(sqlite3.Error):  # only a clean-up: everything answered is durable
-                self._db.write(_Job([], self._dead, self._index.oldest))
+                self._db.write(_Job([], self._dead, self._floor(), tuple(self._forgotten)))
             self._db.close()
             self._lock.release()
 
@@ -180,6 +224,9 @@ class _Database:
                 f"{self.path} has data format {found}, this version of Wherry reads up to {FORMAT}; "
                 "use a newer version or another folder"
             )
+        self._connection.executescript(_SPACES)
+        if found < FORMAT:
+            execute("UPDATE meta SET number = ? WHERE name = 'format'", (FORMAT,))
 
     def _meta(self, name: str) -> int:
         row = self._connection.execute("SELECT number FROM meta WHERE name = ?", (name,)).fetchone()
@@ -187,58 +234,54 @@ class _Database:
             raise sqlite3.DatabaseError(f"no {name!r} in table meta")
         return int(row[0])
 
-    def load(self) -> _Loaded:
+    def load(self) -> Loaded:
         """Replay the log: what stands at its end is the present, what happened after `oldest` the history."""
-        current: dict[str, Record] = {}
-        events: list[Event] = []
-        dead: list[int] = []
-        last = 0
         try:
-            oldest, revision = self._meta("oldest"), self._meta("revision")
-            rows = self._connection.execute("SELECT revision, created, key, value FROM log ORDER BY revision")
-            for number, created, key, value in rows:
-                record = Record(key, value, number, created)
-                previous = current.get(key)
-                if created:
-                    current[key] = record
-                elif previous is not None:
-                    record.created = previous.created
-                    del current[key]
-                if number > oldest:
-                    new, final = (record, None) if created else (None, record)
-                    events.append(Event(number, key, new, previous, final))
-                else:
-                    if previous is not None:
-                        dead.append(previous.revision)
-                    if not created:
-                        dead.append(number)
-                last = number
+            spaces = self._connection.execute("SELECT name, made, source, at, dropped FROM spaces ORDER BY made")
+            replay = Replay([SpaceRow(*row) for row in spaces], self._meta("oldest"))
+            replay.run(self._connection.execute("SELECT revision, created, key, value FROM log ORDER BY revision"))
+            return replay.result(self._meta("revision"))
         except sqlite3.DatabaseError as error:
             raise _unreadable(self.path, error) from error
-        return _Loaded(current, events, dead, max(revision, last), oldest)
 
     def write(self, job: _Job) -> None:
         """One transaction, durable when this returns; on failure nothing of it stays."""
         execute = self._connection.execute
         batch = job.batch
-        if 0 < len(batch) <= ROWS and not job.dead:
+        acts = [write for write in batch if isinstance(write, Act)]
+        if acts:
+            batch = [write for write in batch if not isinstance(write, Act)]
+        elif 0 < len(batch) <= ROWS and not job.dead:
             self._insert(batch)  # a statement is its own transaction
             return
         execute("BEGIN")
         try:
             for start in range(0, len(batch), ROWS):
                 self._insert(batch[start : start + ROWS])
+            for act in acts:
+                self._act(act)
+            for name in job.forgotten:
+                execute("DELETE FROM spaces WHERE name = ?", (name,))
             for start in range(0, len(job.dead), DEAD):
                 dead = sorted(job.dead[start : start + DEAD])
                 execute(f"DELETE FROM log WHERE revision IN ({','.join('?' * len(dead))})", dead)
             # `oldest` must cover the rows that go, and the counter must not fall back when the greatest of them goes.
             execute("UPDATE meta SET number = max(number, ?) WHERE name = 'oldest'", (job.oldest,))
-            execute("UPDATE meta SET number = max(number, ?) WHERE name = 'revision'", (max(job.dead, default=0),))
+            high = max(max(job.dead, default=0), acts[-1].event.revision if acts else 0)
+            execute("UPDATE meta SET number = max(number, ?) WHERE name = 'revision'", (high,))
             execute("COMMIT")
         except BaseException:
             if self._connection.in_transaction:  # SQLite has rolled back by itself after some errors
                 execute("ROLLBACK")
             raise
+
+    def _act(self, act: Act) -> None:
+        name, number = act.space.name, act.event.revision
+        if act.drop:
+            self._connection.execute("UPDATE spaces SET dropped = ? WHERE name = ?", (number, name))
+        else:
+            source = act.source.name if act.source is not None else ""
+            self._connection.execute("INSERT INTO spaces VALUES (?,?,?,?,0)", (name, number, source, act.at))
 
     def _insert(self, batch: list[Write]) -> None:
         count = len(batch)
@@ -248,10 +291,11 @@ class _Database:
         values: list[int | str | bytes] = []
         for write in batch:
             event = write.event
+            key = write.space.key(event.key)
             if event.record is not None:
-                values += (event.revision, event.record.created, event.key, event.record.value)
+                values += (event.revision, event.record.created, key, event.record.value)
             elif event.final is not None:
-                values += (event.revision, 0, event.key, event.final.value)
+                values += (event.revision, 0, key, event.final.value)
         self._connection.execute(statement, values)
 
     def close(self) -> None:
