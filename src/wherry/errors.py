@@ -14,6 +14,10 @@ from typing import Any
 Json = dict[str, Any]
 
 
+class ConfigurationError(ValueError):
+    """A file or flag of the operator that cannot be used: says which and why. No answer to a client."""
+
+
 class StatusError(Exception):
     """A refusal with everything a `Status` object carries.
 

@@ -85,11 +85,12 @@ class Chain:
 
     def authorize(self, asked: Attributes) -> None:
         """Raises Forbidden in the words of the real server (responsewriters.Forbidden)."""
-        allowed, reason = self._ask(asked)
+        allowed, reason = self.ask(asked)
         if not allowed:
             raise refuse(asked, reason)
 
-    def _ask(self, asked: Attributes) -> Decision:
+    def ask(self, asked: Attributes) -> Decision:
+        """What the authorizers say together (authorization/union)."""
         reasons = []
         for authorizer in self.authorizers:
             decision = authorizer(asked)
@@ -101,7 +102,7 @@ class Chain:
 
     def decide(self, asked: Attributes) -> dict[str, object]:
         """The status of an access review."""
-        allowed, reason = self._ask(asked)
+        allowed, reason = self.ask(asked)
         return {"allowed": allowed, "reason": reason} if reason else {"allowed": allowed}
 
     def rules(self, user: User, namespace: str, workspace: str) -> dict[str, object]:

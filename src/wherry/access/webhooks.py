@@ -29,7 +29,7 @@ MAX_IDLE = 8  # connections kept per webhook
 _MAX_HEAD = 64 << 10
 _CONTEXTS = 64  # TLS contexts kept; one per caBundle
 
-_Peer = tuple[str, int, bytes]
+_Peer = tuple[str, int, bytes, bytes]
 # (namespace, name, port) -> where to connect. Raises WebhookError when the service leads nowhere.
 Resolve = Callable[[str, str, int], tuple[str, int]]
 
@@ -52,15 +52,19 @@ class Target(NamedTuple):
     server_name: str
     authorities: bytes  # PEM; empty: those of the system
     service: tuple[str, str] | None = None  # (namespace, name): to be resolved before each connection
+    token: str = ""  # who we are to it: a bearer token, or
+    identity: bytes = b""  # a certificate and its key, PEM
+    plain: bool = False  # without TLS, where its configuration may say so (kubeconfigs)
 
     @property
     def peer(self) -> _Peer:
         """What connections may be shared by."""
-        return self.host, self.port, self.authorities
+        return self.host, self.port, self.authorities, self.identity
 
 
 def target_of(config: dict[str, Any], query: str = "") -> Target:
-    """The target of a WebhookClientConfig (validated already). Raises WebhookError for one that names nothing."""
+    """The target of a WebhookClientConfig (validated already), or of what was read from a kubeconfig: that has `token`,
+    `cert` and `key` besides. Raises WebhookError for one that names nothing."""
     try:
         authorities = base64.b64decode(config.get("caBundle") or "").strip()
     except (binascii.Error, ValueError):
@@ -78,11 +82,23 @@ def target_of(config: dict[str, Any], query: str = "") -> Target:
         raise WebhookError("webhook configuration must have either service or URL")
     try:
         parts = urlsplit(text)
-        host, port = parts.hostname or "", parts.port or 443
+        plain = parts.scheme == "http" and bool(config.get("plain"))
+        host, port = parts.hostname or "", parts.port or (80 if plain else 443)
     except ValueError as bad:
         raise WebhookError(f"Unparsable URL: {bad}") from None
     path = _path(parts.path or "/")
-    return Target(f"https://{parts.netloc}{path}{suffix}", host, port, path + suffix, host, authorities)
+    url = f"{'http' if plain else 'https'}://{parts.netloc}{path}{suffix}"
+    token = config.get("token") or ""
+    return Target(url, host, port, path + suffix, host, authorities, None, token, _identity(config), plain)
+
+
+def _identity(config: dict[str, Any]) -> bytes:
+    if not config.get("cert"):
+        return b""
+    try:
+        return base64.b64decode(config["cert"]).strip() + b"\n" + base64.b64decode(config.get("key") or "")
+    except (binascii.Error, ValueError):
+        raise WebhookError("tls: failed to find any PEM data in certificate input") from None
 
 
 def _path(path: str) -> str:
@@ -121,7 +137,7 @@ class WebhookCaller:
         self._idle_seconds = idle_seconds
         self._user_agent = user_agent
         self._idle: dict[_Peer, list[_Wire]] = {}
-        self._contexts: dict[bytes, ssl.SSLContext] = {}
+        self._contexts: dict[tuple[bytes, bytes], ssl.SSLContext] = {}
 
     async def post(self, config: dict[str, Any], body: bytes, *, seconds: float, query: str = "") -> bytes:
         """The JSON that a webhook answers to `body`. Raises WebhookError, also for every status but 2xx."""
@@ -186,7 +202,8 @@ class WebhookCaller:
             host = f"{host}:{target.port}"
         return (
             f"POST {target.path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {self._user_agent}\r\n"
-            f"Content-Length: {length}\r\nAccept: application/json, */*\r\nContent-Type: application/json\r\n\r\n"
+            f"Content-Length: {length}\r\nAccept: application/json, */*\r\nContent-Type: application/json\r\n"
+            + (f"Authorization: Bearer {target.token}\r\n\r\n" if target.token else "\r\n")
         ).encode("latin-1", "replace")
 
     # --- connections -------------------------------------------------------------------------------------------------
@@ -214,21 +231,23 @@ class WebhookCaller:
                 host, port = self._resolve(*target.service, target.port)
             except WebhookError as nowhere:
                 raise WebhookError(f"Post {go_quote(target.url)}: {nowhere}") from None
-        context = self._context(target.authorities)
+        context = None if target.plain else self._context(target.authorities, target.identity)
         try:
             reader, writer = await asyncio.open_connection(
-                host, port, ssl=context, server_hostname=target.server_name, limit=1 << 18
+                host, port, ssl=context, server_hostname=target.server_name if context else None, limit=1 << 18
             )
         except OSError as error:
             raise WebhookError(f"Post {go_quote(target.url)}: {_why(error, host, port)}") from None
         return _Wire(reader, writer)
 
-    def _context(self, authorities: bytes) -> ssl.SSLContext:
-        found = self._contexts.get(authorities)
+    def _context(self, authorities: bytes, identity: bytes) -> ssl.SSLContext:
+        found = self._contexts.get((authorities, identity))
         if found is None:
             while len(self._contexts) >= _CONTEXTS:
                 del self._contexts[next(iter(self._contexts))]
-            found = self._contexts[authorities] = _context(authorities)
+            found = self._contexts[authorities, identity] = _context(authorities)
+            if identity:
+                _identify(found, identity)
         return found
 
 
@@ -304,6 +323,19 @@ def _context(authorities: bytes) -> ssl.SSLContext:
     except (ssl.SSLError, UnicodeDecodeError, ValueError):
         raise WebhookError("unable to load root certificates: unable to parse bytes as PEM block") from None
     return context
+
+
+def _identify(context: ssl.SSLContext, identity: bytes) -> None:
+    """Show a certificate to whom we call. OpenSSL's binding in Python reads it from a file only."""
+    import tempfile
+
+    with tempfile.NamedTemporaryFile() as file:  # only its owner can read it
+        file.write(identity)
+        file.flush()
+        try:
+            context.load_cert_chain(file.name)
+        except ssl.SSLError as bad:
+            raise WebhookError(f"the client certificate cannot be used: {bad.reason or bad}") from None
 
 
 # --- texts of net/http, net and crypto/tls ---------------------------------------------------------------------------

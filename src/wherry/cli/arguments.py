@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from wherry.cli import auditflags
+
 DATA = Path(".wherry")
 PORT = 6443
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -89,3 +91,4 @@ def _up(up: argparse.ArgumentParser) -> None:
         help="N simulated nodes, on which pods become ready although nothing runs; includes --controllers",
     )  # fmt: skip
     up.add_argument("--log-level", choices=LOG_LEVELS, default="warning", help="how much to log (default warning)")
+    auditflags.add(up)

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wherry.cli import auditflags
 from wherry.cli.arguments import DATA
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ IMPATIENCE_SECONDS = 0.3
 def up(options: argparse.Namespace) -> int:
     """Start, say so in one line, wait for SIGINT or SIGTERM, stop. Expected failures are one line on stderr."""
     from wherry.controlplane.tokens import TokenFileError, read_tokens
+    from wherry.errors import ConfigurationError
     from wherry.server.serve import ListenError
     from wherry.storage.api import StorageError
 
@@ -37,7 +39,7 @@ def up(options: argparse.Namespace) -> int:
         users = read_tokens(options.token_auth_file) if options.token_auth_file else {}
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_serve(options, users))
-    except (StorageError, ListenError, TokenFileError, OSError) as error:
+    except (StorageError, ListenError, TokenFileError, ConfigurationError, OSError) as error:
         # OSError: a kubeconfig or certificate that cannot be written; its text names the file.
         log.debug("start failed", exc_info=error)
         print(f"wherry: {error}", file=sys.stderr)
@@ -66,6 +68,7 @@ async def _serve(options: argparse.Namespace, users: dict[str, User]) -> None:
         names=options.tls_name,
         kubeconfig_path=options.kubeconfig or (DATA / "kubeconfig" if options.in_memory else None),
         users=users,
+        audit=auditflags.options(options),
     )
     await plane.start()
     try:

@@ -12,6 +12,7 @@ from wherry.access.user import User
 from wherry.client import Client
 from wherry.feature import ENTRY_POINTS, Feature, Runnable
 from wherry.kit.aio import Background
+from wherry.runtime.audit import AuditReader
 from wherry.runtime.nodes import NodeRuntime
 from wherry.server.handler import ApiHandler
 from wherry.server.local import LocalTransport
@@ -75,6 +76,8 @@ class Features:
         for runnable in feature.controllers(client):
             if isinstance(runnable, NodeRuntime):
                 self._handler.api.runtimes.append(runnable)
+            if isinstance(runnable, AuditReader):
+                read_audit(self._handler, runnable)
             runnable.start()
             self._running.append(runnable)
 
@@ -82,3 +85,15 @@ class Features:
         await self._tasks.stop()
         while self._running:
             await self._running.pop().stop()
+
+
+def read_audit(handler: ApiHandler, reader: AuditReader) -> None:
+    """Let a feature have the audit events. Where no policy is configured, everything at its level is told, to readers
+    in the process alone."""
+    from wherry.access.audit.auditor import Auditor
+    from wherry.access.audit.buffer import Batching, Buffered
+    from wherry.access.audit.policy import WORDS, Level, everything
+
+    if handler.api.auditor is None:
+        handler.api.auditor = Auditor(everything(Level(WORDS.index(reader.audit_level))), [])
+    handler.api.auditor.add(Buffered(reader.audit_name, reader.audited, Batching(wait=0.0, qps=0.0)))

@@ -24,6 +24,8 @@ from wherry.storage import open_storage
 from wherry.storage.api import Storage
 
 if TYPE_CHECKING:
+    from wherry.access.audit.auditor import Auditor
+    from wherry.access.audit.options import AuditOptions
     from wherry.controlplane.features import Features
     from wherry.controlplane.requests import RequestSigner
     from wherry.server.handler import ApiHandler
@@ -85,6 +87,7 @@ class ControlPlane:
         kubeconfig_path: Path | None = None,
         users: dict[str, User] | None = None,
         limits: Limits | None = None,
+        audit: AuditOptions | None = None,
         handler: MakeHandler = make_handler,
     ):
         self._folder = DataFolder(data_dir) if data_dir is not None else None
@@ -95,6 +98,8 @@ class ControlPlane:
         self.kubeconfig_path = kubeconfig_path or (self._folder.kubeconfig if self._folder else None)
         self._users = users or {}
         self._limits = limits or Limits()
+        self._audit = audit
+        self._auditor: Auditor | None = None
         self._make_handler = handler
         self._storage: Storage | None = None
         self._server: Server | None = None
@@ -135,12 +140,24 @@ class ControlPlane:
         self._handler = handler
         if self._folder is not None:
             _keep_signing_key(handler, self._folder.pki)
+        self._begin_audit(handler)
         self._server = Server(ApiApp(handler, self._limits), sock, tls)
         await self._server.start()
         admin = pki.client("admin", "kubernetes-admin", (MASTERS,))
         self.kubeconfig = kubeconfig.render(server=self.url, authority=pki.authority, client=admin, token=self.token)
         if self.kubeconfig_path is not None:
             kubeconfig.write(self.kubeconfig_path, self.kubeconfig)
+
+    def _begin_audit(self, handler: Handler) -> None:
+        """Raises AuditError for a configuration that does not work."""
+        from wherry.server.handler import ApiHandler
+
+        if self._audit is not None and isinstance(handler, ApiHandler):
+            from wherry.access.audit.options import make_auditor
+
+            self._auditor = handler.api.auditor = make_auditor(self._audit)
+            if self._auditor is not None:
+                self._auditor.start()
 
     def start_features(self, asked: Sequence[str] = (), *, simulate_nodes: int = 0) -> None:
         """Let the controllers of the installed features begin; after `start`, so that nobody waits for them.
@@ -180,6 +197,7 @@ class ControlPlane:
         handler, self._handler = self._handler, None
         features, self._features = self._features, None
         signer, self._signer = self._signer, None
+        auditor, self._auditor = self._auditor, None
         try:
             if signer is not None:
                 await signer.stop()
@@ -190,6 +208,8 @@ class ControlPlane:
             close = getattr(handler, "close", None)
             if close is not None:
                 await close()
+            if auditor is not None:
+                await auditor.stop()
         finally:
             if storage is not None:
                 await storage.close()

@@ -28,7 +28,10 @@ from wherry.store.store import Store
 from wherry.store.watch import WatchHub
 
 if TYPE_CHECKING:
+    from wherry.access.audit.auditor import Auditor
+    from wherry.access.audit.trail import Trail
     from wherry.runtime.nodes import NodeRuntime
+    from wherry.server.auditing import Audit
     from wherry.server.documents import Documents
     from wherry.server.metrics import Recorder
 
@@ -54,6 +57,7 @@ class Api:
     # (workspace, name): waits until a definition that was just written has its conditions
     decided: Callable[[str, str], Awaitable[None]] | None = None
     runtimes: list[NodeRuntime] = field(default_factory=list)  # what runs pods, for logs and exec
+    auditor: Auditor | None = None  # where requests are audited
     workspaces: frozenset[str] = frozenset((ROOT,))  # those that exist; one until there is a tree of them
 
 
@@ -68,6 +72,7 @@ class Call:
     definition: Definition | None = None
     warnings: list[str] = field(default_factory=list)  # go out with the answer, a refusal included
     annotations: dict[str, str] = field(default_factory=dict)  # what admission notes for the audit event
+    trail: Trail | None = None  # where the request is audited; `annotations` go into its events
 
     @property
     def namespace(self) -> str:
@@ -121,17 +126,35 @@ class ApiHandler:
         return d is not None and (not info.subresource or info.subresource in d.resource.subresources)
 
     async def _answer(self, request: Request, info: RequestInfo) -> Response:
+        auditor = self.api.auditor
+        if auditor is None:
+            return await self._serve(request, info, None)
+        from wherry.server.auditing import audited
+
+        return await audited(auditor, request, lambda audit: self._serve(request, info, audit), info)
+
+    async def _serve(self, request: Request, info: RequestInfo, audit: Audit | None) -> Response:
         warnings: list[str] = []
         try:
             if "timeout=" in request.query and not is_long_running(request.path, request.query):
                 check_timeout(info)  # before anyone is asked who they are
-            user = self._who(request, warnings)
+            asked = attributes(self._who(request, warnings), info)
+            if audit is not None:
+                audit.begin(asked)
             if info.workspace not in self.api.workspaces:
                 raise errors.NotFound.path()
-            asked = _asked(user, info)
             user = self._impersonate(request.headers, asked, self.api.chain.authorize)
-            self.api.chain.authorize(asked if user is asked.user else replace(asked, user=user))
+            if user is not asked.user:
+                asked = replace(asked, user=user)
+                if audit is not None:
+                    audit.become(user)
+            if audit is None:
+                self.api.chain.authorize(asked)
+            else:
+                audit.authorize(self.api.chain, asked)
             call = Call(self.api, request, info, user, warnings=warnings)
+            if audit is not None:
+                call.annotations, call.trail = audit.annotations, audit.trail
             if info.is_resource:
                 from wherry.server.resources import serve
 
@@ -160,7 +183,7 @@ class ApiHandler:
         return route(call)
 
 
-def _asked(user: User, info: RequestInfo) -> Attributes:
+def attributes(user: User, info: RequestInfo) -> Attributes:
     """What a request asks of the authorizers."""
     if not info.is_resource:
         return Attributes(user, info.verb, info.path, workspace=info.workspace)

@@ -7,10 +7,15 @@ import resource as rusage
 import time
 from bisect import bisect_left
 from collections import Counter
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from wherry.server.handler import Call
 from wherry.server.http import Response
 from wherry.server.requestinfo import RequestInfo
+
+if TYPE_CHECKING:
+    from wherry.access.audit.auditor import Auditor
 
 _BUCKETS = (0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
@@ -86,14 +91,28 @@ def respond(call: Call) -> Response:
             lines.append(f'apiserver_resource_objects{{group="{group}",resource="{res}"}} {number}')
     family("wherry_storage_revision", "gauge", "The newest durable revision.")
     lines.append(f"wherry_storage_revision {api.store.storage.revision}")
+    if call.api.auditor is not None:
+        _audit(call.api.auditor, lines, family)
     _process(lines, family)
     return Response(
         200, [("content-type", "text/plain; version=0.0.4; charset=utf-8")], "\n".join(lines).encode() + b"\n"
     )
 
 
-def _process(lines: list[str], family: object) -> None:
-    assert callable(family)
+def _audit(auditor: Auditor, lines: list[str], family: Callable[[str, str, str], None]) -> None:
+    family("apiserver_audit_event_total", "counter", "Audit events made.")
+    lines.append(f"apiserver_audit_event_total {auditor.events}")
+    family("apiserver_audit_error_total", "counter", "Audit events lost, by who could not take them.")
+    for name, number in sorted(auditor.losses().items()):
+        lines.append(f'apiserver_audit_error_total{{plugin="{name}"}} {number}')
+    family("apiserver_audit_level_total", "counter", "Requests by the level of their policy rule.")
+    for level, number in sorted(auditor.levels.items()):
+        lines.append(f'apiserver_audit_level_total{{level="{level}"}} {number}')
+    family("apiserver_audit_requests_rejected_total", "counter", "Requests refused as they could not be audited.")
+    lines.append(f"apiserver_audit_requests_rejected_total {auditor.rejected}")
+
+
+def _process(lines: list[str], family: Callable[[str, str, str], None]) -> None:
     used = rusage.getrusage(rusage.RUSAGE_SELF)
     family("process_cpu_seconds_total", "counter", "User and system CPU time spent in seconds.")
     lines.append(f"process_cpu_seconds_total {used.ru_utime + used.ru_stime:.2f}")

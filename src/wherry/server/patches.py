@@ -10,7 +10,7 @@ import orjson
 
 from wherry import errors
 from wherry.machinery import builtins
-from wherry.machinery.bodies import strict_text
+from wherry.machinery.bodies import parse_yaml, strict_text
 from wherry.machinery.kinds import Obj
 from wherry.machinery.patch import json_patch, merge_patch, refusals, strategic
 from wherry.server.handler import Call
@@ -42,6 +42,14 @@ def media_type(call: Call) -> str:
     listed = ", ".join(accepted)
     text = f"the body of the request was in an unknown format - accepted media types include: {listed}"
     raise errors.UnsupportedMediaType(text)
+
+
+def document(body: bytes, kind: str) -> Any:
+    """A patch as JSON has it, for audit; None where it cannot be read."""
+    try:
+        return parse_yaml(body)[0] if kind == APPLY else orjson.loads(body)
+    except (ValueError, errors.StatusError):
+        return None
 
 
 async def run(call: Call, kind: str, ctx: WriteContext) -> Outcome:

@@ -42,6 +42,8 @@ def _decoded(call: Call, group: str, version: str, kind: str) -> tuple[Obj, Writ
     res = Resource(group, version, kind.lower() + "s", kind.lower(), kind, True, ("create",))
     obj, warnings = Registry.detached(res).decode(call.request.body, media, ctx.field_validation)
     ctx.warnings.extend(warnings)
+    if call.trail is not None:
+        call.trail.request_object(obj)
     return obj, ctx
 
 

@@ -102,6 +102,8 @@ async def _put(call: Call, d: Definition, form: negotiate.Form) -> Response:
             raise errors.BadRequest(_NOT_A_SCALE) from None
         raise
     ctx.warnings.extend(warnings)
+    if call.trail is not None:
+        call.trail.request_object(posted)
     names.match_name(posted.setdefault("metadata", {}), call.info.name)
     names.match_namespace(d.resource, posted["metadata"], call.namespace)
     return await _write(call, d, form, ctx, lambda live: _set(d, live, posted, ctx, call.api.store.now()))

@@ -44,6 +44,8 @@ async def request(call: Call) -> Response:
     tokens, d, strategy = account_tokens(call), Registry.detached(_RESOURCE), TokenRequestStrategy()
     obj, warnings = d.decode(call.request.body, media, ctx.field_validation)
     ctx.warnings.extend(warnings)
+    if call.trail is not None:
+        call.trail.request_object(obj)
     strategy.default(obj)
     meta = obj.setdefault("metadata", {})
     names.match_namespace(_RESOURCE, meta, call.namespace)

@@ -39,6 +39,8 @@ def _endpoint(fill: Callable[[Call, Obj], None]) -> Endpoint:
         ctx = writes.context(call, "CreateOptions")
         obj, warnings = d.decode(call.request.body, media, ctx.field_validation)
         ctx.warnings.extend(warnings)
+        if call.trail is not None:
+            call.trail.request_object(obj)
         names.match_namespace(d.resource, obj.setdefault("metadata", {}), call.namespace)
         now, api_version = call.api.store.now(), d.resource.api_version
         entries = managed.create(obj, ctx.manager, api_version, now, d.node(), d.reset(""))

@@ -90,6 +90,8 @@ async def create(call: Call) -> Response:
     ctx = context(call, "CreateOptions")
     obj, warnings = d.decode(call.request.body, media, ctx.field_validation)
     ctx.warnings.extend(warnings)
+    if call.trail is not None:
+        call.trail.request_object(obj)
     outcome = await store_create(call.api.store, d, call.namespace, obj, ctx)
     await _definition_decided(call, outcome)
     return answer(call, outcome, ctx, form)
@@ -112,6 +114,8 @@ async def update(call: Call) -> Response:
     ctx = context(call, "UpdateOptions")
     obj, warnings = d.decode(call.request.body, media, ctx.field_validation)
     ctx.warnings.extend(warnings)
+    if call.trail is not None:
+        call.trail.request_object(obj)
     subresource = "status" if info.subresource == "status" else info.subresource
     outcome = await store_update(call.api.store, d, call.namespace, info.name, obj, ctx, subresource)
     return answer(call, outcome, ctx, form)
@@ -122,6 +126,8 @@ async def patch(call: Call) -> Response:
     form = reads.form_of(call)
     kind = patches.media_type(call)
     ctx = context(call, "PatchOptions", apply=kind == patches.APPLY)
+    if call.trail is not None:
+        call.trail.request_patch(lambda: patches.document(call.request.body, kind))
     outcome = await patches.run(call, kind, ctx)
     await _definition_decided(call, outcome)
     return answer(call, outcome, ctx, form)
@@ -131,6 +137,8 @@ def delete_options(call: Call) -> tuple[DeleteOptions, WriteContext]:
     """DeleteOptions from the body, or from the query where there is no body. Raises BadRequest, Invalid."""
     options.check_timeout(call.info)
     raw = _delete_body(call) if call.request.body else _delete_query(call)
+    if call.trail is not None and call.request.body:
+        call.trail.request_object({"kind": "DeleteOptions", "apiVersion": "v1", **raw}, named=False)
     ctx = WriteContext(
         dry_run=bool(raw.get("dryRun")), options=raw, warnings=call.warnings, annotations=call.annotations
     )
