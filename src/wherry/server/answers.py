@@ -5,6 +5,7 @@ The common case, JSON of the stored version, is the stored bytes themselves (law
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,21 +19,36 @@ from wherry.store.definition import Definition
 
 _JSON_HEADER = ("content-type", JSON)
 JSON_HEADERS = [_JSON_HEADER]  # shared, never changed
+MOST_WARNING, LONGEST_CUT = 4096, 256  # characters of all warnings; of each where that is passed
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 
 def go_escape(text: str) -> str:
-    """A Warning header's quoted text: as Go's %q does it for the printable, ASCII control characters left out."""
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    """A Warning header's quoted text. There is no text with control characters in it."""
+    return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def warning_headers(warnings: Sequence[str]) -> list[tuple[str, str]]:
     """One header per distinct text, in order, bounded as upstream bounds them (4 KiB in all, then 256 each)."""
-    out: list[tuple[str, str]] = []
-    seen: set[str] = set()
-    for text in warnings:
-        if text not in seen:
-            seen.add(text)
-            out.append(("warning", f'299 - "{go_escape(text)}"'))
+    texts = [text for text in dict.fromkeys(warnings) if text and not _CONTROL.search(text)]
+    if sum(map(len, texts)) > MOST_WARNING:
+        texts = _cut(texts)
+    return [("warning", f'299 - "{go_escape(text)}"') for text in texts]
+
+
+def _cut(texts: list[str]) -> list[str]:
+    """Each at a bearable length. What had been added when the limit was passed stays even if it is too much now."""
+    total, passed = 0, 0
+    while total <= MOST_WARNING:
+        total += len(texts[passed])
+        passed += 1
+    out = [text[:LONGEST_CUT] for text in texts[:passed]]
+    total = sum(map(len, out))
+    for text in texts[passed:]:
+        if total >= MOST_WARNING:
+            break
+        out.append(text[:LONGEST_CUT])
+        total += len(out[-1])
     return out
 
 

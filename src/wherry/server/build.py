@@ -14,6 +14,7 @@ from wherry.access.outgoing import Outgoing
 from wherry.access.plugins.escalation import escalation
 from wherry.access.rbac import Rbac
 from wherry.access.tokens import AccountTokens, Look
+from wherry.access.user import Attributes
 from wherry.server.documents import Documents
 from wherry.server.handler import Api, ApiHandler
 from wherry.server.metrics import Recorder
@@ -39,10 +40,14 @@ async def build_handler(storage: Storage, *, token: str = "", clock: Callable[[]
     accounts = AccountTokens(_look(storage), clock)
     known: list[Authenticator] = [certificates, accounts, Tokens({token: ADMIN} if token else {})]
     chain = Chain(known, [masters, rbac], rbac.rules, rbac.missing)
-    admission = default_plugins(store, registry, lambda asked: bool(chain.decide(asked)["allowed"]))
+    outgoing = Outgoing(store, registry)
+
+    def allowed(asked: Attributes) -> bool:
+        return bool(chain.decide(asked)["allowed"])
+
+    admission = default_plugins(store, registry, allowed, lambda: outgoing.caller)
     admission.preparing.append(escalation(chain, rbac))
     api = Api(store, registry, hub, chain, Documents(registry), admission, Recorder())
-    outgoing = Outgoing(store, registry)
     custom = CustomResources(store, registry, hub, outgoing.convert)
     api.decided = custom.decided
     collector = GarbageCollector(store, registry)

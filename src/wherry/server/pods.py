@@ -51,15 +51,13 @@ async def binding(call: Call) -> Response:
     """POST: put a pod on a node, as a scheduler does."""
     form = reads.form_of(call)
     obj, ctx = _decoded(call, "", "v1", "Binding")
-    return await bind(call, obj, ctx, call.info.name, form)
-
-
-async def bind(call: Call, obj: Obj, ctx: WriteContext, name: str, form: object) -> Response:
-    """Bind the pod `name`. Raises Conflict when it has a node already."""
+    name = call.info.name
+    await ctx.admit_mutating("CREATE", obj)
     found = rules.validate_binding(obj)
     if found:
         texts = [str(e) for e in found]
         raise errors.StatusError(texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]", reason="")
+    await ctx.admit_validating("CREATE", obj)
     d, now = _pods(call), call.api.store.now()
     named = (obj.get("metadata") or {}).get("name", "")
     if named and named != name:
@@ -75,7 +73,7 @@ async def bind(call: Call, obj: Obj, ctx: WriteContext, name: str, form: object)
 
     ctx.mutate = ctx.validate = None
     await commit(call.api.store, d, call.namespace, name, transform, ctx, "binding")
-    return answers.encoded(orjson.dumps(_OK), reads.form_of(call), 201, ctx.warnings)
+    return answers.encoded(orjson.dumps(_OK), form, 201, ctx.warnings)
 
 
 async def eviction(call: Call) -> Response:
@@ -85,6 +83,8 @@ async def eviction(call: Call) -> Response:
     name = call.info.name
     if (obj.get("metadata") or {}).get("name", "") != name:
         raise errors.BadRequest("name in URL does not match name in Eviction object")
+    await ctx.admit_mutating("CREATE", obj)
+    await ctx.admit_validating("CREATE", obj)
     given = obj.get("deleteOptions") or {}
     wanted = given.get("preconditions") or {}
     if given.get(_IGNORE_READ_ERROR):
@@ -110,7 +110,7 @@ async def eviction(call: Call) -> Response:
             options.revision = str(record.revision)
     else:
         await _ask_budgets(call, pod, options, str(record.revision), ctx)
-    ctx.mutate = None
+    ctx.mutate = ctx.validate = None  # the eviction was judged; upstream does not judge the deletion as well
     if "All" not in (given.get("dryRun") or ()) and not ctx.dry_run:
         await _say_why(call, d, name, options)
     delete_options(given)

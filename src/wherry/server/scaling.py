@@ -179,8 +179,34 @@ def _shown(d: Definition, scale: Obj, obj: Obj) -> Obj:
 
 
 async def _write(call: Call, d: Definition, form: negotiate.Form, ctx: WriteContext, change: Any) -> Response:
+    _admitted_as_scale(d, ctx)
     outcome = await commit(call.api.store, d, call.namespace, call.info.name, change, ctx, own_managed=True)
     return _answer(call, _paths(d).answer(orjson.loads(outcome.data)), form, ctx.warnings)
+
+
+def _admitted_as_scale(d: Definition, ctx: WriteContext) -> None:
+    """Admission sees what the writer sent: a Scale. What it changes goes into the object behind it."""
+    mutate, validate, paths = ctx.mutate, ctx.validate, _paths(d)
+
+    def shown(obj: Obj) -> Obj:
+        found: Obj = paths.answer(obj)
+        return found
+
+    async def mutated(operation: str, new: Obj | None, old: Obj | None) -> None:
+        if mutate is None or new is None or old is None:
+            return
+        scale = shown(new)
+        before = orjson.dumps(scale)
+        await mutate(operation, scale, shown(old))
+        if orjson.dumps(scale) != before:
+            _validate(d, scale)
+            new.update(paths.write(new, scale))
+
+    async def validated(operation: str, new: Obj | None, old: Obj | None) -> None:
+        if validate is not None and new is not None and old is not None:
+            await validate(operation, shown(new), shown(old))
+
+    ctx.mutate, ctx.validate = mutated, validated
 
 
 def _answer(call: Call, scale: Obj, form: negotiate.Form, warnings: list[str]) -> Response:

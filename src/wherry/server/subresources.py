@@ -17,6 +17,7 @@ from wherry.store import read as store_read
 Endpoint = Callable[[Call], Awaitable[Response]]
 _VERBS = {"GET": "get", "PUT": "update", "PATCH": "patch", "POST": "create", "DELETE": "delete"}
 _BY_VERB: dict[str, Endpoint] = {"get": reads.get, "update": writes.update, "patch": writes.patch}
+CONNECTS = frozenset(("exec", "attach", "portforward", "proxy"))  # admitted by the options in their URL
 WITH_PATH = frozenset(("proxy",))  # what may be followed by a path of its own
 
 
@@ -54,6 +55,10 @@ async def serve(call: Call) -> Response:
             raise errors.MethodNotAllowed(text, details=errors.resource_details(res.group, res.name))
         raise errors.MethodNotAllowed("the server does not allow this method on the requested resource", details={})
     if special is not None:
+        if info.subresource in CONNECTS:
+            from wherry.server.connecting import admit
+
+            await admit(call)
         return await special(call)
     endpoint = _BY_VERB.get(verb)
     if endpoint is None:

@@ -53,14 +53,12 @@ async def request(call: Call) -> Response:
         obj, ctx.manager, _RESOURCE.api_version, call.api.store.now(), d.node(), d.reset(""), "token"
     )
     set_managed(meta, entries)
-    if ctx.mutate is not None:
-        await ctx.mutate("CREATE", obj, None)
+    await ctx.admit_mutating("CREATE", obj)
     account = _fill(call, obj)
     found = strategy.validate_create(obj)
     if found:
         raise errors.Invalid.of(_GROUP, _KIND, "", found)
-    if ctx.validate is not None:
-        await ctx.validate("CREATE", obj, None)
+    await ctx.admit_validating("CREATE", obj)
     spec, bound = obj["spec"], _bound(call, obj["spec"].get("boundObjectRef"))
     seconds, until = spec["expirationSeconds"], gmtime(tokens.clock() + spec["expirationSeconds"])
     token = tokens.issue(account, spec["audiences"], seconds, bound)

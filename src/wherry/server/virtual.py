@@ -45,10 +45,12 @@ def _endpoint(fill: Callable[[Call, Obj], None]) -> Endpoint:
         now, api_version = call.api.store.now(), d.resource.api_version
         entries = managed.create(obj, ctx.manager, api_version, now, d.node(), d.reset(""))
         set_managed(obj["metadata"], entries)
+        await ctx.admit_mutating("CREATE", obj)
         found = d.strategy.validate_create(obj)
         if found:
             # upstream reads the kind off the decoded object, which has forgotten it
             raise errors.Invalid.of(d.resource.group, "", "", found)
+        await ctx.admit_validating("CREATE", obj)
         fill(call, obj)
         return answers.encoded(orjson.dumps(obj), form, 201, ctx.warnings)
 

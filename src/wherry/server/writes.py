@@ -48,8 +48,16 @@ def context(call: Call, kind: str, *, apply: bool = False) -> WriteContext:
         warnings=call.warnings,
         annotations=call.annotations,
     )
+    if call.info.query:
+        ctx.options = _options(manager, validation, dry_run)
     _admit(call, ctx)
     return ctx
+
+
+def _options(manager: str, validation: str, dry_run: bool) -> dict[str, Any]:
+    """CreateOptions or UpdateOptions as they were given, for admission."""
+    given = {"dryRun": ["All"] if dry_run else [], "fieldManager": manager, "fieldValidation": validation}
+    return {key: value for key, value in given.items() if value}
 
 
 def _admit(call: Call, ctx: WriteContext) -> None:

@@ -33,6 +33,15 @@ class WriteContext:
     options: dict[str, Any] = field(default_factory=dict)
     convert: Any = None  # (object, apiVersion) -> (object, type) or None, for managed fields of other versions
 
+    async def admit_mutating(self, operation: str, obj: Obj | None, old: Obj | None = None) -> None:
+        """For requests that store no object of their own."""
+        if self.mutate is not None:
+            await self.mutate(operation, obj, old)
+
+    async def admit_validating(self, operation: str, obj: Obj | None, old: Obj | None = None) -> None:
+        if self.validate is not None:
+            await self.validate(operation, obj, old)
+
     def give_back(self) -> None:
         """Undo what plugins reserved for this write."""
         while self.undo:

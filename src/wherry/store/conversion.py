@@ -118,6 +118,10 @@ class Webhooks:
         """What a dry run answers: the object after its way to storage and back."""
         return await self._one(await self.stored(obj), self.api_version)
 
+    async def into(self, obj: Obj) -> Obj:
+        """An object of any version of the kind in this one."""
+        return await self._one(obj, self.api_version)
+
     async def _one(self, obj: Obj, api_version: str) -> Obj:
         try:
             return (await self._all([obj], api_version))[0]

@@ -19,6 +19,7 @@ from wherry.access.plugins.podsecurity import PodSecurity
 from wherry.access.plugins.policies import Policies
 from wherry.access.plugins.services import Addresses
 from wherry.access.plugins.storage import FINALIZERS, in_use_protection
+from wherry.access.plugins.webhooks import Webhooks
 from wherry.access.user import Attributes
 from wherry.store.registry import Registry
 from wherry.store.store import Store
@@ -38,6 +39,8 @@ def chains(
 ) -> Admission:
     addresses = Addresses(store)
     policies = Policies(store, registry, decide)
+
+    webhooks = Webhooks(store, registry, caller, decide) if caller is not None else None
 
     def only(name: str, plugin: Plugin, operations: frozenset[str] = WRITES, kinds: Kinds | None = None) -> Step:
         return Step(name, plugin, operations, kinds)
@@ -59,4 +62,7 @@ def chains(
         only("PersistentVolumeClaimResize", claim_resize(store), _UPDATE, CLAIMS),
         Step("ValidatingAdmissionPolicy", policies.validating()),
     ]
+    if webhooks is not None:
+        mutating.append(Step("MutatingAdmissionWebhook", webhooks.mutating()))
+        validating.append(Step("ValidatingAdmissionWebhook", webhooks.validating()))
     return Admission(mutating, validating, preparing=[only("", addresses.plugin, kinds=SERVICES)])
