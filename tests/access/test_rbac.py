@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from wherry.access.rbac import Rbac
-from wherry.access.user import Attributes, User
+from wherry.access.user import Attributes, Decision, User
 from wherry.storage import open_storage
 from wherry.storage.api import Storage
 
@@ -39,14 +39,13 @@ def test_decisions_and_reasons_follow_roles_and_bindings() -> None:
     async def run() -> None:
         storage = open_storage("memory:")
         rbac = Rbac(storage)
-        assert rbac(ask("get", "pods")) == (False, "")
+        assert rbac(ask("get", "pods")) == Decision(False, "")
         user = {"kind": "User", "name": "eve"}
         key = await put(storage, "rolebindings", "b", binding("Role", "r", user), "a")
-        assert rbac(ask("get", "pods")) == (False, f'RBAC: role.{GROUP} "r" not found')
+        assert rbac(ask("get", "pods")) == Decision(False, f'RBAC: role.{GROUP} "r" not found')
         await put(storage, "roles", "r", rule(verbs=["get"], resources=["pods", "*/log"], resourceNames=["x"]), "a")
-        assert rbac(ask("get", "pods", name="x")) == (
-            True,
-            'RBAC: allowed by RoleBinding "b/a" of Role "r" to User "eve"',
+        assert rbac(ask("get", "pods", name="x")) == Decision(
+            True, 'RBAC: allowed by RoleBinding "b/a" of Role "r" to User "eve"'
         )
         assert not rbac(ask("get", "pods", name="y")).allowed
         assert not rbac(ask("get", "pods")).allowed
@@ -69,7 +68,7 @@ def test_groups_and_paths_by_cluster_roles() -> None:
         await put(storage, "clusterroles", "c", paths)
         await put(storage, "clusterrolebindings", "cb", binding("ClusterRole", "c", {"kind": "Group", "name": "dev"}))
         why = 'RBAC: allowed by ClusterRoleBinding "cb" of ClusterRole "c" to Group "dev"'
-        assert rbac(Attributes(EVE, "get", "/logs/a")) == (True, why)
+        assert rbac(Attributes(EVE, "get", "/logs/a")) == Decision(True, why)
         assert rbac(Attributes(EVE, "get", "/metrics")).allowed
         assert not rbac(Attributes(EVE, "post", "/metrics")).allowed
         assert not rbac(Attributes(EVE, "get", "/metrics/more")).allowed

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from wherry.access.authorization.selectors import Selectors
 from wherry.access.user import User
 from wherry.server.build import build_handler
 from wherry.server.http import Request
-from wherry.server.reviewselectors import unread
 from wherry.storage import open_storage
 
 API = "/apis/authorization.k8s.io/v1"
@@ -148,9 +148,11 @@ def test_there_is_one_path_to_create_at(method: str, path: str, status: int) -> 
     ],
 )
 def test_selectors_that_nobody_can_read_are_said(selectors: dict[str, Any], error: str) -> None:
-    assert unread(selectors) == (f"spec.resourceAttributes.{error} due to parse error" if error else "")
+    assert Selectors(given=selectors).unread() == (
+        f"spec.resourceAttributes.{error} due to parse error" if error else ""
+    )
     if "fieldSelector" in selectors:
-        both = unread({**selectors, "labelSelector": {"rawSelector": "a b c"}})
+        both = Selectors(given={**selectors, "labelSelector": {"rawSelector": "a b c"}}).unread()
         assert both.endswith("spec.resourceAttributes.labelSelector ignored due to parse error")
 
 

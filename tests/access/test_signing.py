@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from wherry.access.signing import BadSignature, Signer, decode, encode, unverified
+from wherry.access.authentication.jose import decode, encode, unverified
+from wherry.access.signing import BadSignature, Signer
 
 CLAIMS = {"iss": "https://here", "sub": "me", "exp": 12}
 
@@ -68,7 +69,7 @@ def test_the_public_key_verifies():
 
     signer = Signer()
     head, payload, signature = signer.sign(CLAIMS).split(".")
-    jwk = signer.public()
+    (jwk,) = signer.publics()
     x, y = (int.from_bytes(decode(jwk[key]), "big") for key in ("x", "y"))
     raw = decode(signature)
     der = encode_dss_signature(int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:], "big"))

@@ -12,19 +12,20 @@ from typing import Any
 import pytest
 import yaml
 
+from wherry.access.authentication.static import TokenFileError, read_tokens
+from wherry.access.options import AccessOptions
 from wherry.access.user import User
 from wherry.controlplane import ControlPlane
-from wherry.controlplane.tokens import TokenFileError, read_tokens
 from wherry.server.http import Handler, Request, Response
 from wherry.server.serve import ListenError, listen
 from wherry.storage.api import DataFolderInUse, NewerFormat, Storage, StorageError
 
 
-async def small(storage: Storage, token: str, users: dict[str, User]) -> Handler:
+async def small(storage: Storage, token: str, options: AccessOptions, keys: Path | None) -> Handler:
     """A handler that needs nothing: these tests are about what stands around it."""
 
     async def handler(request: Request) -> Response:
-        return Response(200, [], repr(request.peer_subject).encode())
+        return Response(200, [], repr(request.peer and tuple(request.peer[:2])).encode())
 
     return handler
 
@@ -152,7 +153,7 @@ def test_a_folder_in_use_and_a_taken_port_leave_nothing_open(tmp_path: Path) -> 
 
 
 def test_a_handler_that_fails_lets_the_folder_go(tmp_path: Path) -> None:
-    async def broken(storage: Storage, token: str, users: dict[str, User]) -> Handler:
+    async def broken(storage: Storage, token: str, options: AccessOptions, keys: Path | None) -> Handler:
         raise RuntimeError("no handler")
 
     async def work() -> None:

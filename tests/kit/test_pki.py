@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from wherry.kit.pki import KeyPair, Pki, subject_of, write_private
+from wherry.kit.pki import KeyPair, Peer, Pki, peer_of, write_private
 
 HOSTS = ["localhost", "127.0.0.1", "::1", "*.localhost"]
 
@@ -60,7 +60,7 @@ def test_the_server_learns_user_and_groups_of_a_client_certificate(tmp_path: Pat
     pki = Pki(tmp_path)
     pair = pki.client("admin", "jane", ("dev", "ops"))
     peer = handshake(pki.server_context(HOSTS), trusting(pki, pair, tmp_path), "localhost")
-    assert subject_of(peer) == ("jane", ("dev", "ops"))
+    assert peer_of(peer) == Peer("jane", ("dev", "ops"))
 
 
 def test_a_certificate_of_another_authority_ends_the_handshake(tmp_path: Path) -> None:
@@ -71,9 +71,9 @@ def test_a_certificate_of_another_authority_ends_the_handshake(tmp_path: Path) -
 
 
 def test_no_certificate_and_no_common_name_are_no_identity() -> None:
-    assert subject_of(None) is None
-    assert subject_of({}) is None
-    assert subject_of({"subject": ((("organizationName", "system:masters"),),)}) is None
+    assert peer_of(None) is None
+    assert peer_of({}) is None
+    assert peer_of({"subject": ((("organizationName", "system:masters"),),)}) is None
 
 
 def test_a_second_start_reuses_everything_and_imports_no_cryptography(tmp_path: Path) -> None:

@@ -15,13 +15,17 @@ from types import ModuleType
 from typing import Any
 from urllib.parse import unquote
 
+from wherry.access.options import AccessOptions
+from wherry.access.user import User
 from wherry.server.asgi import ApiApp
 from wherry.server.build import build_handler
 from wherry.server.http import Request
 from wherry.storage import open_storage
 
 START = 1_790_000_000.0
-TOKEN = "replay"
+TOKEN = "admin-token"
+# Who made the recordings: an entry of the recorded server's token file.
+ADMIN = User("admin", "3f9b1c1e-6a0b-4a53-9d57-6a6a3f2f4c11", ("system:masters",))
 
 
 class JumpingLoop(asyncio.SelectorEventLoop):
@@ -72,7 +76,9 @@ class Server:
         self.loop = JumpingLoop()
         self.clock = Clock(self.loop)
         self._storage = open_storage("memory:")
-        self._handler = self.loop.run_until_complete(build_handler(self._storage, token=TOKEN, clock=self.clock.time))
+        self._handler = self.loop.run_until_complete(
+            build_handler(self._storage, options=AccessOptions(users={TOKEN: ADMIN}), clock=self.clock.time)
+        )
         self._app = ApiApp(self._handler)
 
     def call(

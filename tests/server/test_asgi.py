@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from wherry.errors import NotFound
+from wherry.kit.pki import Peer
 from wherry.server.asgi import ApiApp, accepts_gzip, pieces
 from wherry.server.http import Request, Response
 from wherry.server.limits import Limits, is_long_running
@@ -104,7 +105,7 @@ def test_a_request_arrives_whole() -> None:
     assert (request.method, request.path, request.raw_path) == ("POST", "/api/v1/a b", "/api/v1/a%20b")
     assert (request.query, request.body, request.remote) == ("dryRun=All", b"hello", "10.0.0.1:99")
     assert request.headers == [("content-length", "5"), ("accept", "a"), ("accept", "b")]
-    assert (request.peer_subject, request.peer_certificate) == (("jane", ("dev",)), b"der")
+    assert (request.peer, request.peer_certificate) == (Peer("jane", ("dev",)), b"der")
 
 
 @pytest.mark.parametrize("path", ["/kube/api/v1", "/api/v1"])  # servers differ in whether they take the prefix off

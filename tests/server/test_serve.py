@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wherry.kit.pki import Pki, write_private
+from wherry.kit.tls import ServerTls
 from wherry.server.asgi import ApiApp
 from wherry.server.connection import http_date
 from wherry.server.http import Request, Response
@@ -27,7 +28,12 @@ JSON = [("Content-Type", "application/json")]
 
 
 async def echo(request: Request) -> Response:
-    shown = {"path": request.path, "query": request.query, "body": request.body.decode(), "who": request.peer_subject}
+    shown = {
+        "path": request.path,
+        "query": request.query,
+        "body": request.body.decode(),
+        "who": request.peer and request.peer[:2],
+    }
     return Response(200, JSON, json.dumps(shown).encode())
 
 
@@ -35,7 +41,7 @@ async def echo(request: Request) -> Response:
 async def serving(
     handler: Callable[[Request], Awaitable[Response]] = echo,
     limits: Limits | None = None,
-    tls: ssl.SSLContext | None = None,
+    tls: ServerTls | None = None,
 ) -> AsyncIterator[Server]:
     server = Server(ApiApp(handler, limits), listen("127.0.0.1", 0), tls, sweep_seconds=0.02)
     await server.start()
@@ -80,7 +86,7 @@ def test_the_client_certificate_becomes_the_requests_subject(tmp_path: Path) -> 
         anonymous = ssl.create_default_context(cadata=pki.authority.decode())
         jane = ssl.create_default_context(cadata=pki.authority.decode())
         jane.load_cert_chain(tmp_path / "jane.pem")
-        async with serving(tls=pki.server_context(["localhost"])) as server:
+        async with serving(tls=ServerTls(pki, ["localhost"])) as server:
             for context, expected in ((anonymous, None), (jane, ["jane", ["dev", "ops"]])):
                 reader, writer = await connect(server, context)
                 for _ in range(2):  # the second request of the connection knows it as well
@@ -363,7 +369,7 @@ def test_addresses_that_cannot_be_had_are_said_plainly(bind: str, port: int, sai
 
 def test_plain_http_on_the_tls_port_leaves_no_noise(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async def work() -> None:
-        async with serving(tls=Pki(tmp_path).server_context(["localhost"])) as server:
+        async with serving(tls=ServerTls(Pki(tmp_path), ["localhost"])) as server:
             reader, writer = await connect(server)
             writer.write(b"GET / HTTP/1.1\r\n\r\n")
             try:
@@ -381,7 +387,7 @@ def test_the_loop_of_uvloop_serves_the_same(tmp_path: Path) -> None:
 
     async def work() -> None:
         pki = Pki(tmp_path)
-        async with serving(tls=pki.server_context(["localhost"])) as server:
+        async with serving(tls=ServerTls(pki, ["localhost"])) as server:
             reader, writer = await connect(server, ssl.create_default_context(cadata=pki.authority.decode()))
             writer.write(b"GET /a HTTP/1.1\r\n\r\n")
             assert (await answer(reader))[0] == 200

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from wherry.access.user import Attributes, User
+from wherry.access.user import Attributes, Decision, User
 from wherry.machinery.kinds import Obj
 from wherry.store.context import WriteContext
 from wherry.store.definition import Definition
@@ -174,7 +174,7 @@ def user_info(user: User) -> Obj:
 def default_plugins(
     store: Store,
     registry: Registry,
-    decide: Callable[[Attributes], bool] | None = None,
+    decide: Callable[[Attributes], Decision] | None = None,
     caller: Callable[[], Any] | None = None,
 ) -> Admission:
     """What a kube-apiserver with its default flags has switched on, in its order.

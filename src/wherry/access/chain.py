@@ -1,109 +1,192 @@
 """The one door, as an ordered list: authenticate, impersonate, authorize; admission hangs on the write itself.
 
-HTTP and in-process callers pass the same chain (law 5). Members of system:masters may do everything, for everyone else
-the roles and bindings count (access/rbac.py); who shows no credentials is anonymous.
+HTTP and in-process callers pass the same chain (law 5). Authenticators stand in `access/authentication`, authorizers in
+`access/authorization` and `access/rbac`. Members of system:masters may do everything; who shows no credentials is
+anonymous. Order and outcome of authentication follow pkg/kubeapiserver/authenticator (Config.New).
 """
 
 from __future__ import annotations
 
-import hmac
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from wherry.access.user import Attributes, Decision, User
+from wherry.access.user import NO_OPINION, Attributes, Decision, Known, User
 from wherry.errors import Forbidden, Unauthorized, qualified, resource_details
 
+if TYPE_CHECKING:
+    from wherry.kit.pki import Peer
+
 MASTERS = "system:masters"
-AUTHENTICATED = "system:authenticated"
-ANONYMOUS = User("system:anonymous", groups=("system:unauthenticated",))
+AUTHENTICATED, UNAUTHENTICATED = "system:authenticated", "system:unauthenticated"
+ANONYMOUS = User("system:anonymous", groups=(UNAUTHENTICATED,))
 ADMIN = User("kubernetes-admin", groups=(MASTERS, AUTHENTICATED))
+CREDENTIAL_ID = "authentication.kubernetes.io/credential-id"
 _RESOURCE_RULE = ("verbs", "apiGroups", "resources", "resourceNames")
+
+
+class Rejected(Unauthorized):
+    """Credentials that are not accepted. `whys` are for token reviews and the log; the caller hears Unauthorized."""
+
+    def __init__(self, *whys: str):
+        super().__init__()
+        self.whys = whys
+
+    @property
+    def why(self) -> str:
+        """All reasons, as Go shows several errors."""
+        different = list(dict.fromkeys(self.whys))
+        return different[0] if len(different) == 1 else f"[{', '.join(different)}]"
+
+
+class Undecided(Exception):
+    """An authorizer failed and nobody else allowed the request: a fault of the server, not of the caller."""
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What a request shows: the Authorization header, the verified certificate's (CN, O...), impersonation headers."""
+    """What a request shows. `certificate` was verified against the authority of clients, `proxy` is the common name of
+    one that was verified against the authority of authenticating proxies."""
 
     authorization: str = ""
-    certificate: tuple[str, tuple[str, ...]] | None = None
+    certificate: Peer | None = None
     audiences: tuple[str, ...] = ()  # whom the caller must be known to; none: the API itself
+    proxy: str | None = None
+    headers: Sequence[tuple[str, str]] = ()
+    path: str = ""
 
 
-Authenticator = Callable[[Credentials], User | None]
+# An authenticator says who it is, None for credentials that are not its business, and raises Rejected for bad ones.
+Authenticator = Callable[[Credentials], Known | None]
+TokenAuthenticator = Callable[[str, tuple[str, ...]], Known | None]  # of a token, good for one of the audiences
 Authorizer = Callable[[Attributes], Decision]
-Rules = Callable[[User, str, str], Iterable[dict[str, Any]]]
-RoleErrors = Callable[[User, str, str], str]
 
 
-def certificates(shown: Credentials) -> User | None:
-    """CN is the user, each O a group (authenticator/request/x509.CommonNameUserConversion)."""
-    if shown.certificate is None or not shown.certificate[0]:
-        return None
-    name, groups = shown.certificate
-    return User(name, groups=(*groups, AUTHENTICATED))
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a resolver of rules knows of a user in a namespace; `error` is what it does not."""
+
+    rules: Iterable[dict[str, Any]] = ()
+    error: str = ""
+    incomplete: bool = False
 
 
-class Tokens:
-    """Static bearer tokens. An unknown token is an error, not an absence: it must not fall through to anonymous."""
+RuleResolver = Callable[[User, str, str], Rules]
 
-    def __init__(self, tokens: dict[str, User]):
-        self._tokens = tokens
 
-    def __call__(self, shown: Credentials) -> User | None:
-        scheme, _, token = shown.authorization.strip().partition(" ")
-        token = token.partition(" ")[0]  # a second blank means no token at all, words after the token are ignored
-        if scheme.lower() != "bearer" or not token:
+def authenticated(user: User) -> User:
+    """The user as a member of those who are known (group.NewAuthenticatedGroupAdder)."""
+    if user.name == ANONYMOUS.name or AUTHENTICATED in user.groups or UNAUTHENTICATED in user.groups:
+        return user
+    return User(user.name, user.uid, (*user.groups, AUTHENTICATED), user.extra)
+
+
+def bearer_token(authorization: str) -> str:
+    """The token of an Authorization header, empty if it has none."""
+    scheme, _, token = authorization.strip().partition(" ")
+    token = token.partition(" ")[0]  # a second blank means no token at all, words after the token are ignored
+    return token if scheme.lower() == "bearer" else ""
+
+
+class Bearer:
+    """Whoever can say something about a bearer token, in order. A token that nobody knows is an error, not an absence:
+    it must not fall through to anonymous."""
+
+    def __init__(self, known: list[TokenAuthenticator]):
+        self.known = known
+
+    def __call__(self, shown: Credentials) -> Known | None:
+        token = bearer_token(shown.authorization)
+        if not token:
             return None
-        for known, user in self._tokens.items():
-            if hmac.compare_digest(known.encode(), token.encode("utf-8", "surrogateescape")):
-                return user
-        raise Unauthorized
+        whys = ["invalid bearer token"]
+        for authenticator in self.known:
+            try:
+                found = authenticator(token, shown.audiences)
+            except Rejected as rejected:
+                whys += rejected.whys
+                continue
+            if found is not None:
+                return found
+        raise Rejected(*whys)
+
+
+class Anonymous:
+    """Who shows nothing: someone, unless that is switched off or only welcome on other paths."""
+
+    def __init__(self, enabled: bool = True, paths: Iterable[str] = ()):
+        self._enabled, self._paths = enabled, frozenset(paths)
+
+    def __call__(self, shown: Credentials) -> Known | None:
+        if not self._enabled or (self._paths and shown.path not in self._paths):
+            return None
+        return Known(ANONYMOUS, shown.audiences)
 
 
 def masters(asked: Attributes) -> Decision:
     """Members of system:masters may do everything."""
-    return Decision(MASTERS in asked.user.groups)
+    return Decision(True) if MASTERS in asked.user.groups else NO_OPINION
 
 
 @dataclass(slots=True)
 class Chain:
-    """Authenticators are asked until one knows the caller, authorizers until one allows."""
+    """Authenticators are asked until one knows the caller, authorizers until one has an opinion.
+
+    The lists may be exchanged at any time (configuration is read again while the server runs)."""
 
     authenticators: list[Authenticator]
     authorizers: list[Authorizer] = field(default_factory=lambda: [masters])
-    role_rules: Rules | None = None  # what the roles give a user, for rules reviews
-    role_errors: RoleErrors | None = None  # and what could not be found for it
+    anonymous: Authenticator = field(default_factory=Anonymous)
+    resolvers: list[RuleResolver] = field(default_factory=list)  # of rules, for rules reviews
 
     def authenticate(self, shown: Credentials) -> User:
-        """Raises Unauthorized for credentials that nobody accepts."""
+        """Raises Unauthorized for credentials that nobody accepts, Pending when others have to be asked."""
+        return self.identify(shown).user
+
+    def identify(self, shown: Credentials) -> Known:
+        """The user, and the audiences that the credentials are good for. Raises Rejected, Pending."""
+        whys: tuple[str, ...] = ()
         for authenticator in self.authenticators:
-            user = authenticator(shown)
-            if user is not None:
-                return user
-        return ANONYMOUS
+            try:
+                found = authenticator(shown)
+            except Rejected as rejected:
+                whys += rejected.whys
+                continue
+            if found is not None:
+                return found
+        nobody = None if whys else self.anonymous(shown)
+        if nobody is None:
+            raise Rejected(*whys)
+        return nobody
 
     def authorize(self, asked: Attributes) -> None:
-        """Raises Forbidden in the words of the real server (responsewriters.Forbidden)."""
-        allowed, reason = self.ask(asked)
-        if not allowed:
-            raise refuse(asked, reason)
+        """Raises Forbidden in the words of the real server (responsewriters.Forbidden), Undecided, Pending."""
+        judge(asked, self.ask(asked))
 
     def ask(self, asked: Attributes) -> Decision:
-        """What the authorizers say together (authorization/union)."""
-        reasons = []
+        """What the authorizers say together (authorization/union). Raises Pending."""
+        reasons, problems = [], []
         for authorizer in self.authorizers:
             decision = authorizer(asked)
-            if decision.allowed:
-                return decision
             if decision.reason:
                 reasons.append(decision.reason)
-        return Decision(False, "\n".join(reasons))
+            if decision.error:
+                problems.append(decision.error)
+            if decision.allowed or decision.denied:
+                return decision
+        return Decision(False, "\n".join(reasons), error=_aggregate(problems))
 
     def decide(self, asked: Attributes) -> dict[str, object]:
-        """The status of an access review."""
-        allowed, reason = self.ask(asked)
-        return {"allowed": allowed, "reason": reason} if reason else {"allowed": allowed}
+        """The status of an access review. Raises Pending."""
+        decision = self.ask(asked)
+        status: dict[str, object] = {"allowed": decision.allowed}
+        if decision.denied:
+            status["denied"] = True
+        if decision.reason:
+            status["reason"] = decision.reason
+        if decision.error:
+            status["evaluationError"] = decision.error
+        return status
 
     def rules(self, user: User, namespace: str, workspace: str) -> dict[str, object]:
         """The status of a rules review."""
@@ -112,14 +195,35 @@ class Chain:
             [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}] if everything else []
         )
         paths: list[dict[str, Any]] = [{"verbs": ["*"], "nonResourceURLs": ["*"]}] if everything else []
-        for rule in self.role_rules(user, namespace, workspace) if self.role_rules else ():
+        found = [resolver(user, namespace, workspace) for resolver in self.resolvers]
+        for rule in _each(found):
             if rule.get("resources"):
                 resources.append({key: rule[key] for key in _RESOURCE_RULE if rule.get(key)})
             if rule.get("nonResourceURLs"):
                 paths.append({key: rule[key] for key in ("verbs", "nonResourceURLs")})
-        status: dict[str, object] = {"resourceRules": resources, "nonResourceRules": paths, "incomplete": False}
-        error = self.role_errors(user, namespace, workspace) if self.role_errors else ""
+        incomplete = any(each.incomplete for each in found)
+        status: dict[str, object] = {"resourceRules": resources, "nonResourceRules": paths, "incomplete": incomplete}
+        error = _aggregate([each.error for each in found if each.error])
         return {**status, "evaluationError": error} if error else status
+
+
+def _each(found: list[Rules]) -> Iterator[dict[str, Any]]:
+    for each in found:
+        yield from each.rules
+
+
+def _aggregate(texts: list[str]) -> str:
+    different = list(dict.fromkeys(texts))
+    return f"[{', '.join(different)}]" if len(different) > 1 else "".join(different)
+
+
+def judge(asked: Attributes, decision: Decision) -> None:
+    """Raises what a decision means for a request: Forbidden, or Undecided where an authorizer failed."""
+    if decision.allowed:
+        return
+    if decision.error:
+        raise Undecided(decision.error)
+    raise refuse(asked, decision.reason)
 
 
 def refuse(asked: Attributes, reason: str = "") -> Forbidden:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from urllib.parse import unquote
 
-from wherry.access.chain import MASTERS, refuse
+from wherry.access.chain import MASTERS, Undecided, refuse
 from wherry.access.user import Attributes, User
 from wherry.errors import BadRequest, Forbidden, go_quote
 
@@ -63,6 +63,9 @@ class Impersonation:
                 _check(mode, wanted, request, authorize)
             except Forbidden as refused:
                 first = first or refused
+                continue
+            except Undecided as failed:
+                first = first or Forbidden(str(failed), details={})
                 continue
             self._remember(key, mode)
             return User(wanted.name, wanted.uid, _groups(wanted, mode), wanted.extra)
@@ -149,7 +152,7 @@ def _extra_problem(key: str, values: tuple[str, ...]) -> str:
 def _allowed(asked: Attributes, authorize: Authorize) -> bool:
     try:
         authorize(asked)
-    except Forbidden:
+    except (Forbidden, Undecided):
         return False
     return True
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from wherry.access.chain import Rules
 from wherry.access.user import Attributes, Decision, User
 from wherry.storage.api import Event, Storage
 
@@ -73,6 +74,10 @@ class Rbac:
         for where, rule, _ in self._compiled(user, workspace).rules:
             if where in ("", namespace):
                 yield rule
+
+    def resolve(self, user: User, namespace: str, workspace: str) -> Rules:
+        """The same for rules reviews, with what the user's bindings refer to in vain."""
+        return Rules(self.rules(user, namespace, workspace), self.missing(user, namespace, workspace))
 
     def missing(self, user: User, namespace: str, workspace: str) -> str:
         """What the user's bindings refer to in vain, as an evaluation error; empty if there is nothing."""
@@ -211,6 +216,18 @@ def _covers(rule: Rule, path: str) -> bool:
         if url in ("*", path) or (url.endswith("*") and path.startswith(url.rstrip("*"))):
             return True
     return False
+
+
+def rule_covers(rule: Rule, asked: Attributes) -> bool:
+    """Whether one rule by itself allows a request (rbac.RuleAllows)."""
+    if not asked.resource_request:
+        return _has(rule, "verbs", asked.verb) and _covers(rule, asked.path)
+    if not (_has(rule, "verbs", asked.verb) and _has(rule, "apiGroups", asked.group)):
+        return False
+    resource, subresource = asked.resource, asked.subresource
+    wanted = {"*", f"{resource}/{subresource}", f"*/{subresource}"} if subresource else {"*", resource}
+    names = rule.get("resourceNames")
+    return not wanted.isdisjoint(rule.get("resources") or ()) and (not names or asked.name in names)
 
 
 def _denied(compiled: _Compiled, namespace: str) -> Decision:

@@ -1,40 +1,40 @@
 """ServiceAccount tokens on the path of authentication: what they claim, and who may still use them.
 
-Follows k8s.io/kubernetes/pkg/serviceaccount (claims.go, jwt.go): a token names its account and, maybe, a pod, secret
-or node that it lives and dies with. It is valid for an audience; the API is one of many.
+Follows k8s.io/kubernetes/pkg/serviceaccount (claims.go, legacy.go, jwt.go): a token names its account and, maybe, a
+pod, secret or node that it lives and dies with. It is valid for an audience; the API is one of many. Tokens of the old
+kind lie in Secrets and are good as long as these are.
 """
 
 from __future__ import annotations
 
+import base64
+import hmac
 from calendar import timegm
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import strptime
 from typing import Any
 
-from wherry.access.chain import AUTHENTICATED, Credentials
-from wherry.access.signing import BadSignature, Signer, unverified
-from wherry.access.user import User
-from wherry.errors import Unauthorized, go_quote
+from wherry.access.authentication.audiences import common
+from wherry.access.authentication.jose import unverified
+from wherry.access.chain import AUTHENTICATED, CREDENTIAL_ID, Rejected
+from wherry.access.impersonation import service_account
+from wherry.access.signing import BadSignature, Signer
+from wherry.access.user import Known, User
+from wherry.errors import go_quote
 from wherry.kit.ids import new_uid
 
 ISSUER = "https://kubernetes.default.svc.cluster.local"
-AUDIENCES = (ISSUER,)  # of the API itself
+LEGACY_ISSUER = "kubernetes/serviceaccount"
+INVALID_SINCE = "kubernetes.io/legacy-token-invalid-since"
 LEEWAY = 60  # clocks differ; what was deleted a moment ago still counts
 # A pod's token of the kubelet's usual lifetime is good for a year: old clients never read it anew.
 WARN_ONLY, EXTENDED = 3607, 365 * 86400
 _EXTRA = "authentication.kubernetes.io/"
+_LEGACY = "kubernetes.io/serviceaccount/"
 
 Obj = dict[str, Any]
 Look = Callable[[str, str, str], Obj | None]  # (resource, namespace, name): the object as it is now
-
-
-class Rejected(Unauthorized):
-    """A token of ours that is not accepted; `why` is for token reviews, the caller only hears Unauthorized."""
-
-    def __init__(self, why: str):
-        super().__init__()
-        self.why = why
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,28 +48,37 @@ class Bound:
 
 @dataclass(slots=True)
 class AccountTokens:
-    """Issues tokens, and authenticates those who show one (a `chain.Authenticator`)."""
+    """Issues tokens, and authenticates those who show one (a `chain.TokenAuthenticator`).
+
+    The first of `issuers` issues, tokens of the others are accepted too; `audiences` are those of the API itself."""
 
     look: Look
     clock: Callable[[], float]
     signer: Signer = field(default_factory=Signer)
+    issuers: tuple[str, ...] = (ISSUER,)
+    audiences: tuple[str, ...] = (ISSUER,)
+    longest: int = 0  # seconds that a token may live at most; 0: no bound
+    extend: bool = True
+    keys_url: str = ""  # where others find the keys, if not here
 
     def issue(self, account: Obj, audiences: Sequence[str], seconds: int, bound: Bound) -> str:
         """A token for a ServiceAccount."""
         now, meta = int(self.clock()), account["metadata"]
+        seconds = self.lifetime(seconds)
         kubernetes: Obj = {"namespace": meta["namespace"], "serviceaccount": _ref(account)}
         for key in ("pod", "secret", "node"):
             obj = getattr(bound, key)
             if obj is not None:
                 kubernetes[key] = _ref(obj)
-        if bound.pod is not None and seconds == WARN_ONLY and set(audiences) <= set(AUDIENCES):
+        ours = set(audiences) <= set(self.audiences)
+        if self.extend and bound.pod is not None and seconds == WARN_ONLY and ours:
             kubernetes["warnafter"] = now + seconds
             seconds = EXTENDED
         claims = {
             "aud": list(audiences),
             "exp": now + seconds,
             "iat": now,
-            "iss": ISSUER,
+            "iss": self.issuers[0],
             "jti": new_uid(),
             "kubernetes.io": kubernetes,
             "nbf": now,
@@ -77,44 +86,96 @@ class AccountTokens:
         }
         return self.signer.sign(claims)
 
-    def __call__(self, shown: Credentials) -> User | None:
-        """The account behind a bearer token; None when it is not of this issuer. Raises Rejected."""
-        scheme, _, token = shown.authorization.strip().partition(" ")
-        token = token.partition(" ")[0]
-        if scheme.lower() != "bearer" or token.count(".") != 2:
+    def lifetime(self, seconds: int) -> int:
+        """What is given to someone who asks for so many seconds."""
+        return min(seconds, self.longest) if self.longest else seconds
+
+    def legacy(self, account: Obj, secret: Obj) -> str:
+        """A token of the old kind, to be kept in the Secret."""
+        meta = account["metadata"]
+        return self.signer.sign(
+            {
+                "iss": LEGACY_ISSUER,
+                f"{_LEGACY}namespace": meta["namespace"],
+                f"{_LEGACY}secret.name": secret["metadata"]["name"],
+                f"{_LEGACY}service-account.name": meta["name"],
+                f"{_LEGACY}service-account.uid": meta["uid"],
+                "sub": f"system:serviceaccount:{meta['namespace']}:{meta['name']}",
+            }
+        )
+
+    def __call__(self, token: str, audiences: tuple[str, ...]) -> Known | None:
+        """The account behind a bearer token; None when it is not of these issuers. Raises Rejected."""
+        if token.count(".") != 2:
             return None
         claims = self.signer.known(token) or self._verified(token)
         if claims is None:
             return None
-        wanted = shown.audiences or AUDIENCES
-        if not common_audiences(claims["aud"], wanted):
+        old = claims["iss"] == LEGACY_ISSUER
+        wanted = audiences or self.audiences
+        of_token = _audiences(claims) or self.audiences
+        shared = common(of_token, wanted)
+        if not shared:
             asked = f"is invalid for the target audiences {_quoted(wanted)}"
-            raise Rejected(f"token audiences {_quoted(claims['aud'])} {asked}")
-        return self._account(claims)
+            raise Rejected(f"token audiences {_quoted(of_token)} {asked}")
+        return Known(self._legacy_account(token, claims) if old else self._account(claims), tuple(shared))
 
     def _verified(self, token: str) -> Obj | None:
         said = unverified(token)
-        if said is None or said.get("iss") != ISSUER:
+        if said is None or said.get("iss") not in (*self.issuers, LEGACY_ISSUER):
             return None
         try:
             return self.signer.verify(token)
         except BadSignature as bad:
             raise Rejected(str(bad)) from None
 
-    def audiences(self, token: str, wanted: Sequence[str]) -> list[str]:
-        """Those of the token's audiences that were asked for; call it for an accepted token."""
-        return common_audiences((unverified(token) or {}).get("aud", []), wanted or AUDIENCES)
+    def _legacy_account(self, token: str, claims: Obj) -> User:
+        said: dict[str, str] = {}
+        for key, what in _LEGACY_CLAIMS:
+            value = claims.get(key)
+            if not isinstance(value, str) or not value:
+                raise Rejected(f"{what} claim is missing")
+            said[what] = value
+        namespace, name = said["namespace"], said["serviceAccountName"]
+        if service_account(said["sub"]) != (namespace, name):
+            raise Rejected("sub claim is invalid")
+        secret = self.look("secrets", namespace, said["secretName"])
+        if secret is None or secret["metadata"].get("deletionTimestamp"):
+            raise Rejected("Token has been invalidated")
+        kept = base64.b64decode((secret.get("data") or {}).get("token") or "")
+        if not hmac.compare_digest(kept, token.encode("utf-8", "surrogateescape")):
+            raise Rejected("Token does not match server's copy")
+        account = self.look("serviceaccounts", namespace, name)
+        if account is None:
+            raise Rejected(f'serviceaccounts "{name}" not found')
+        if account["metadata"].get("deletionTimestamp"):
+            raise Rejected(f"ServiceAccount {namespace}/{name} has been deleted")
+        uid = said["serviceAccountUID"]
+        if account["metadata"]["uid"] != uid:
+            raise Rejected(f"ServiceAccount UID ({account['metadata']['uid']}) does not match claim ({uid})")
+        since = (secret["metadata"].get("labels") or {}).get(INVALID_SINCE)
+        if since:
+            raise Rejected(
+                f"the token in secret {namespace}/{said['secretName']} for service account {namespace}/{name} has been"
+                " marked invalid. Use tokens from the TokenRequest API or manually created secret-based tokens, or"
+                f" remove the '{INVALID_SINCE}' label from the secret to temporarily allow use of this token"
+            )
+        return User(said["sub"], uid, _groups(namespace))
 
     def _account(self, claims: Obj) -> User:
         now = self.clock()
-        if now - LEEWAY > claims["exp"]:
+        if now - LEEWAY > claims.get("exp", 0):
             raise Rejected("service account token has expired")
-        if now + LEEWAY < claims["nbf"]:
+        if now + LEEWAY < claims.get("nbf", 0):
             raise Rejected("service account token is not valid yet")
-        if now + LEEWAY < claims["iat"]:
+        if now + LEEWAY < claims.get("iat", 0):
             raise Rejected("service account token is issued in the future")
-        said = claims["kubernetes.io"]
-        namespace, account = said["namespace"], said["serviceaccount"]
+        said = claims.get("kubernetes.io") or {}
+        namespace, account = said.get("namespace"), said.get("serviceaccount") or {}
+        if not namespace or not account.get("name") or not account.get("uid"):
+            raise Rejected("service account token claims could not be validated due to unexpected private claim")
+        if service_account(claims.get("sub", "")) != (namespace, account["name"]):
+            raise Rejected("service account token claims could not be validated due to unexpected private claim")
         self._check_account(namespace, account, now)
         pod, node = said.get("pod"), said.get("node")
         if "secret" in said:
@@ -123,14 +184,15 @@ class AccountTokens:
             self._check_bound("pod", namespace, pod, now)
         elif node is not None:
             self._check_bound("node", "", node, now)
-        extra: dict[str, tuple[str, ...]] = {f"{_EXTRA}credential-id": (f"JTI={claims['jti']}",)}
+        extra: dict[str, tuple[str, ...]] = {}
+        if claims.get("jti"):
+            extra[CREDENTIAL_ID] = (f"JTI={claims['jti']}",)
         for kind, ref in (("pod", pod), ("node", node)):
             if ref is not None:
                 extra[f"{_EXTRA}{kind}-name"] = (ref["name"],)
                 if ref.get("uid"):
                     extra[f"{_EXTRA}{kind}-uid"] = (ref["uid"],)
-        groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}", AUTHENTICATED)
-        return User(claims["sub"], account["uid"], groups, extra)
+        return User(claims["sub"], account["uid"], _groups(namespace), extra)
 
     def _check_account(self, namespace: str, ref: Obj, now: float) -> None:
         obj = self.look("serviceaccounts", namespace, ref["name"])
@@ -154,9 +216,23 @@ class AccountTokens:
             raise Rejected("service account token has been invalidated")
 
 
-def common_audiences(of_token: Sequence[str], wanted: Sequence[str]) -> list[str]:
-    """In the order in which they were asked for."""
-    return [audience for audience in wanted if audience in of_token]
+_LEGACY_CLAIMS = (
+    ("sub", "sub"),
+    (f"{_LEGACY}namespace", "namespace"),
+    (f"{_LEGACY}secret.name", "secretName"),
+    (f"{_LEGACY}service-account.name", "serviceAccountName"),
+    (f"{_LEGACY}service-account.uid", "serviceAccountUID"),
+)
+
+
+def _audiences(claims: Obj) -> list[str]:
+    """The `aud` claim, which may be one text or several."""
+    value = claims.get("aud") or []
+    return [value] if isinstance(value, str) else list(value)
+
+
+def _groups(namespace: str) -> tuple[str, ...]:
+    return "system:serviceaccounts", f"system:serviceaccounts:{namespace}", AUTHENTICATED
 
 
 def _ref(obj: Obj) -> Obj:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from wherry.access.authorization.selectors import Selectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,11 +19,24 @@ class User:
     extra: dict[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
 
 
+class Known(NamedTuple):
+    """A user, and for whom the credentials that were shown are good (none: for the API itself)."""
+
+    user: User
+    audiences: tuple[str, ...] = ()
+
+
 class Decision(NamedTuple):
-    """What an authorizer says; a refusal only means that it has no opinion, and may carry a reason too."""
+    """What an authorizer says. Neither allowed nor denied: it has no opinion, and the next one is asked. Every answer
+    may carry a reason; `error` says what kept the authorizer from a better one."""
 
     allowed: bool
     reason: str = ""
+    denied: bool = False
+    error: str = ""
+
+
+NO_OPINION = Decision(False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +44,7 @@ class Attributes:
     """What an authorizer is asked (k8s.io/apiserver/pkg/authorization/authorizer.Attributes).
 
     `verb` is the API verb (get, list, watch, create, update, patch, delete, deletecollection) for resources and the
-    lower-case HTTP method for other paths.
+    lower-case HTTP method for other paths. `selectors` narrow a list, watch or deletecollection.
     """
 
     user: User
@@ -42,3 +58,4 @@ class Attributes:
     namespace: str = ""
     name: str = ""
     workspace: str = "root"
+    selectors: Selectors | None = None

@@ -29,17 +29,19 @@ MAX_IDLE = 8  # connections kept per webhook
 _MAX_HEAD = 64 << 10
 _CONTEXTS = 64  # TLS contexts kept; one per caBundle
 
-_Peer = tuple[str, int, bytes, bytes]
+_Peer = tuple[str, int, bytes, bytes, bool]
 # (namespace, name, port) -> where to connect. Raises WebhookError when the service leads nowhere.
 Resolve = Callable[[str, str, int], tuple[str, int]]
 
 
 class WebhookError(Exception):
-    """A call that brought no answer; the text is what client-go would say. `timed_out` tells a deadline from others."""
+    """A call that brought no answer; the text is what client-go would say. `timed_out` tells a deadline from others,
+    `status` is that of an answer which was none."""
 
-    def __init__(self, message: str, *, timed_out: bool = False):
+    def __init__(self, message: str, *, timed_out: bool = False, status: int = 0):
         super().__init__(message)
         self.timed_out = timed_out
+        self.status = status
 
 
 class Target(NamedTuple):
@@ -55,11 +57,19 @@ class Target(NamedTuple):
     token: str = ""  # who we are to it: a bearer token, or
     identity: bytes = b""  # a certificate and its key, PEM
     plain: bool = False  # without TLS, where its configuration may say so (kubeconfigs)
+    unverified: bool = False  # whatever certificate the other side shows is good
+    method: str = "POST"
+    headers: str = ""  # further ones, each with its line end
 
     @property
     def peer(self) -> _Peer:
         """What connections may be shared by."""
-        return self.host, self.port, self.authorities, self.identity
+        return self.host, self.port, self.authorities, self.identity, self.unverified
+
+    @property
+    def shown(self) -> str:
+        """How errors of Go's client begin."""
+        return f"{self.method.capitalize()} {go_quote(self.url)}"
 
 
 def target_of(config: dict[str, Any], query: str = "") -> Target:
@@ -137,19 +147,22 @@ class WebhookCaller:
         self._idle_seconds = idle_seconds
         self._user_agent = user_agent
         self._idle: dict[_Peer, list[_Wire]] = {}
-        self._contexts: dict[tuple[bytes, bytes], ssl.SSLContext] = {}
+        self._contexts: dict[tuple[bytes, bytes, bool], ssl.SSLContext] = {}
 
     async def post(self, config: dict[str, Any], body: bytes, *, seconds: float, query: str = "") -> bytes:
         """The JSON that a webhook answers to `body`. Raises WebhookError, also for every status but 2xx."""
-        target = target_of(config, query)
+        status, media, answer = await self.exchange(target_of(config, query), body, seconds=seconds)
+        if not 200 <= status <= 206:
+            raise WebhookError(refusal_text(status, media, answer), status=status)
+        return answer
+
+    async def exchange(self, target: Target, body: bytes = b"", *, seconds: float) -> tuple[int, str, bytes]:
+        """Status, media type and body of an answer, whatever it says. Raises WebhookError when there is none."""
         try:
             async with asyncio.timeout(seconds):
-                status, media, answer = await self._exchange(target, body)
+                return await self._exchange(target, body)
         except TimeoutError:
-            raise WebhookError(f"Post {go_quote(target.url)}: context deadline exceeded", timed_out=True) from None
-        if not 200 <= status <= 206:
-            raise WebhookError(refusal_text(status, media, answer))
-        return answer
+            raise WebhookError(f"{target.shown}: context deadline exceeded", timed_out=True) from None
 
     async def close(self) -> None:
         """Drop the kept connections. Idempotent."""
@@ -185,10 +198,10 @@ class WebhookCaller:
             if not fresh and not reading.begun:
                 raise _Lost from None
             what = "EOF" if isinstance(broken, EOFError) else _dialled(target, "read", "connection reset by peer")
-            raise WebhookError(f"Post {go_quote(target.url)}: {what}") from None
+            raise WebhookError(f"{target.shown}: {what}") from None
         except httptools.HttpParserError:
             text = "net/http: HTTP/1.x transport connection broken: malformed HTTP response"
-            raise WebhookError(f"Post {go_quote(target.url)}: {text}") from None
+            raise WebhookError(f"{target.shown}: {text}") from None
         finally:
             if reusable:
                 self._keep(target, wire)
@@ -200,10 +213,12 @@ class WebhookCaller:
         host = target.host if target.service is not None else urlsplit(target.url).netloc
         if target.service is not None:
             host = f"{host}:{target.port}"
+        media = "Accept: application/json, */*\r\n"
+        if length or target.method == "POST":
+            media = f"Content-Length: {length}\r\n{media}Content-Type: application/json\r\n"
         return (
-            f"POST {target.path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {self._user_agent}\r\n"
-            f"Content-Length: {length}\r\nAccept: application/json, */*\r\nContent-Type: application/json\r\n"
-            + (f"Authorization: Bearer {target.token}\r\n\r\n" if target.token else "\r\n")
+            f"{target.method} {target.path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {self._user_agent}\r\n"
+            f"{media}{target.headers}" + (f"Authorization: Bearer {target.token}\r\n\r\n" if target.token else "\r\n")
         ).encode("latin-1", "replace")
 
     # --- connections -------------------------------------------------------------------------------------------------
@@ -230,24 +245,22 @@ class WebhookCaller:
             try:
                 host, port = self._resolve(*target.service, target.port)
             except WebhookError as nowhere:
-                raise WebhookError(f"Post {go_quote(target.url)}: {nowhere}") from None
-        context = None if target.plain else self._context(target.authorities, target.identity)
+                raise WebhookError(f"{target.shown}: {nowhere}") from None
+        context = None if target.plain else self._context(target)
+        name = None if target.plain else target.server_name
         try:
-            reader, writer = await asyncio.open_connection(
-                host, port, ssl=context, server_hostname=target.server_name if context else None, limit=1 << 18
-            )
+            reader, writer = await asyncio.open_connection(host, port, ssl=context, server_hostname=name, limit=1 << 18)
         except OSError as error:
-            raise WebhookError(f"Post {go_quote(target.url)}: {_why(error, host, port)}") from None
+            raise WebhookError(f"{target.shown}: {_why(error, host, port)}") from None
         return _Wire(reader, writer)
 
-    def _context(self, authorities: bytes, identity: bytes) -> ssl.SSLContext:
-        found = self._contexts.get((authorities, identity))
+    def _context(self, target: Target) -> ssl.SSLContext:
+        key = target.authorities, target.identity, target.unverified
+        found = self._contexts.get(key)
         if found is None:
             while len(self._contexts) >= _CONTEXTS:
                 del self._contexts[next(iter(self._contexts))]
-            found = self._contexts[authorities, identity] = _context(authorities)
-            if identity:
-                _identify(found, identity)
+            found = self._contexts[key] = _context(target)
         return found
 
 
@@ -307,14 +320,21 @@ class _Answer:
         self.keep_alive = self._parser.should_keep_alive()
 
 
-def _context(authorities: bytes) -> ssl.SSLContext:
+def _context(target: Target) -> ssl.SSLContext:
+    authorities = target.authorities
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if target.identity:
+        _identify(context, target.identity)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.hostname_checks_common_name = False  # Go looks at subject alternative names only
     # To Go every certificate of a bundle is trusted by itself, also one that did not sign itself.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     context.set_alpn_protocols(["http/1.1"])
+    if target.unverified:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
     if not authorities:
         context.load_default_certs()
         return context

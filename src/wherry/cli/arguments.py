@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from wherry.cli import auditflags
+from wherry.cli import access_flags, auditflags
 
 DATA = Path(".wherry")
 PORT = 6443
@@ -79,10 +79,6 @@ def _up(up: argparse.ArgumentParser) -> None:
         help="a further name or address for the server's certificate; may be repeated",
     )  # fmt: skip
     up.add_argument(
-        "--token-auth-file", type=Path, metavar="FILE",
-        help='further bearer tokens, lines of token,user,uid,"group1,group2"',
-    )  # fmt: skip
-    up.add_argument(
         "--controllers", action="store_true",
         help="run the controllers of apps and batch (Deployments make pods, ...); off by default",
     )  # fmt: skip
@@ -91,4 +87,5 @@ def _up(up: argparse.ArgumentParser) -> None:
         help="N simulated nodes, on which pods become ready although nothing runs; includes --controllers",
     )  # fmt: skip
     up.add_argument("--log-level", choices=LOG_LEVELS, default="warning", help="how much to log (default warning)")
+    access_flags.add(up)
     auditflags.add(up)

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wherry.cli import auditflags
+from wherry.cli.access_flags import options_of
 from wherry.cli.arguments import DATA
 
 if TYPE_CHECKING:
-    from wherry.access.user import User
+    from wherry.access.options import AccessOptions
 
 log = logging.getLogger("wherry")
 
@@ -28,7 +29,6 @@ IMPATIENCE_SECONDS = 0.3
 
 def up(options: argparse.Namespace) -> int:
     """Start, say so in one line, wait for SIGINT or SIGTERM, stop. Expected failures are one line on stderr."""
-    from wherry.controlplane.tokens import TokenFileError, read_tokens
     from wherry.errors import ConfigurationError
     from wherry.server.serve import ListenError
     from wherry.storage.api import StorageError
@@ -36,11 +36,12 @@ def up(options: argparse.Namespace) -> int:
     level = getattr(logging, options.log_level.upper())
     logging.basicConfig(stream=sys.stderr, level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
-        users = read_tokens(options.token_auth_file) if options.token_auth_file else {}
+        access = options_of(options)
+        access.check()
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_serve(options, users))
-    except (StorageError, ListenError, TokenFileError, ConfigurationError, OSError) as error:
-        # OSError: a kubeconfig or certificate that cannot be written; its text names the file.
+            runner.run(_serve(options, access))
+    except (StorageError, ListenError, ConfigurationError, OSError) as error:
+        # OSError: a kubeconfig or certificate that cannot be read or written; its text names the file.
         log.debug("start failed", exc_info=error)
         print(f"wherry: {error}", file=sys.stderr)
         return 1
@@ -49,7 +50,7 @@ def up(options: argparse.Namespace) -> int:
     return 0
 
 
-async def _serve(options: argparse.Namespace, users: dict[str, User]) -> None:
+async def _serve(options: argparse.Namespace, access: AccessOptions) -> None:
     from wherry.controlplane import ControlPlane
 
     stop = asyncio.Event()
@@ -67,7 +68,7 @@ async def _serve(options: argparse.Namespace, users: dict[str, User]) -> None:
         port=options.port,
         names=options.tls_name,
         kubeconfig_path=options.kubeconfig or (DATA / "kubeconfig" if options.in_memory else None),
-        users=users,
+        access=access,
         audit=auditflags.options(options),
     )
     await plane.start()

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wherry.access.options import AccessOptions
 from wherry.access.user import User
 from wherry.controlplane import kubeconfig
 from wherry.controlplane.datafolder import DataFolder
+from wherry.kit.files import FileWatch
 from wherry.kit.ids import new_token
 from wherry.kit.pki import Pki
+from wherry.kit.tls import ServerTls, TlsFiles
 from wherry.server.asgi import ApiApp
 from wherry.server.http import Handler
 from wherry.server.limits import Limits
@@ -44,29 +48,14 @@ NAMES = (
 )
 _ANY = ("0.0.0.0", "::", "")
 
-MakeHandler = Callable[[Storage, str, dict[str, User]], Awaitable[Handler]]
+MakeHandler = Callable[[Storage, str, AccessOptions, Path | None], Awaitable[Handler]]
 
 
-async def make_handler(storage: Storage, token: str, users: dict[str, User]) -> Handler:
-    """The API over a storage; `token` is the administrator's, `users` are further bearer tokens."""
-    from wherry.access.chain import ADMIN, Tokens
+async def make_handler(storage: Storage, token: str, options: AccessOptions, keys: Path | None) -> Handler:
+    """The API over a storage; `token` is the administrator's, in `keys` lies what signs tokens of ServiceAccounts."""
     from wherry.server.build import build_handler
 
-    handler = await build_handler(storage, token=token)
-    if users:
-        handler.api.chain.authenticators[-1] = Tokens({**users, token: ADMIN})
-    return handler
-
-
-def _keep_signing_key(handler: Handler, folder: Path) -> None:
-    """Tokens of ServiceAccounts outlive the process: what signs them lies with the certificates."""
-    from wherry.access.tokens import AccountTokens
-    from wherry.server.handler import ApiHandler
-
-    if isinstance(handler, ApiHandler):
-        for authenticator in handler.api.chain.authenticators:
-            if isinstance(authenticator, AccountTokens):
-                authenticator.signer.folder = folder
+    return await build_handler(storage, token=token, options=options, keys=keys)
 
 
 class ControlPlane:
@@ -74,6 +63,7 @@ class ControlPlane:
 
     `data_dir` None keeps everything in memory. `storage_url` puts the records elsewhere than into the data folder.
     `port` 0 takes a free one: `url` tells which. `kubeconfig_path` None writes the kubeconfig into the data folder.
+    `users` are further bearer tokens; everything else about who may come in and do what is in `access`.
     """
 
     def __init__(
@@ -86,6 +76,7 @@ class ControlPlane:
         names: Sequence[str] = (),
         kubeconfig_path: Path | None = None,
         users: dict[str, User] | None = None,
+        access: AccessOptions | None = None,
         limits: Limits | None = None,
         audit: AuditOptions | None = None,
         handler: MakeHandler = make_handler,
@@ -96,7 +87,9 @@ class ControlPlane:
         self._wanted_port = port
         self._names = tuple(names)
         self.kubeconfig_path = kubeconfig_path or (self._folder.kubeconfig if self._folder else None)
-        self._users = users or {}
+        self._access = access or AccessOptions()
+        if users:
+            self._access = replace(self._access, users={**self._access.users, **users})
         self._limits = limits or Limits()
         self._audit = audit
         self._auditor: Auditor | None = None
@@ -106,6 +99,7 @@ class ControlPlane:
         self._handler: Handler | None = None
         self._features: Features | None = None
         self._pki: Pki | None = None
+        self._files: FileWatch | None = None
         self._signer: RequestSigner | None = None
         self.token = ""
         self.kubeconfig = ""
@@ -135,11 +129,13 @@ class ControlPlane:
         self._storage = open_storage(self._storage_url)  # takes the lock: from here on the folder is ours
         self.token = self._folder.token() if self._folder is not None else new_token()
         self._pki = pki = Pki(self._folder.pki if self._folder is not None else None)
-        tls = pki.server_context(self._server_names())
-        handler = await self._make_handler(self._storage, self.token, self._users)
+        tls = ServerTls(pki, self._server_names(), self._tls_files())
+        keys = self._folder.pki if self._folder is not None else None
+        handler = await self._make_handler(self._storage, self.token, self._access, keys)
         self._handler = handler
-        if self._folder is not None:
-            _keep_signing_key(handler, self._folder.pki)
+        self._files = FileWatch()
+        self._files.add(tls.files, tls.reload)
+        self._files.start()
         self._begin_audit(handler)
         self._server = Server(ApiApp(handler, self._limits), sock, tls)
         await self._server.start()
@@ -197,7 +193,10 @@ class ControlPlane:
         handler, self._handler = self._handler, None
         features, self._features = self._features, None
         signer, self._signer = self._signer, None
+        files, self._files = self._files, None
         auditor, self._auditor = self._auditor, None
+        if files is not None:
+            files.stop()
         try:
             if signer is not None:
                 await signer.stop()
@@ -213,6 +212,12 @@ class ControlPlane:
         finally:
             if storage is not None:
                 await storage.close()
+
+    def _tls_files(self) -> TlsFiles:
+        given = self._access
+        return TlsFiles(
+            given.tls_cert_file, given.tls_private_key_file, given.client_ca_file, given.requestheader_client_ca_file
+        )
 
     def _server_names(self) -> list[str]:
         host = socket.gethostname()

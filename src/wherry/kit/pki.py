@@ -14,7 +14,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     import ssl
@@ -39,21 +39,37 @@ class KeyPair:
     key: bytes
 
 
-def subject_of(peer: dict[str, Any] | None) -> Subject | None:
-    """(CN, organizations) from `ssl.SSLSocket.getpeercert()`, or None when the client showed no certificate.
+class Peer(NamedTuple):
+    """A client's certificate: whom it names, and its digest, by which logs and reviews tell it from others."""
+
+    name: str
+    groups: tuple[str, ...] = ()
+    uids: tuple[str, ...] = ()
+    digest: str = ""  # SHA-256 of the whole certificate, hexadecimal
+
+
+_UID = "1.3.6.1.4.1.57683.2"  # the attribute of a subject in which Kubernetes keeps a user's uid
+
+
+def peer_of(peer: dict[str, Any] | None, der: bytes = b"") -> Peer | None:
+    """Who stands in what `ssl.SSLSocket.getpeercert()` tells, or None when the client showed no certificate.
 
     Follows k8s.io/apiserver/pkg/authentication/request/x509: an empty common name is no identity.
     """
     if not peer:
         return None
-    name, groups = "", []
+    name, groups, uids = "", [], []
     for relative in peer.get("subject", ()):
         for key, value in relative:
             if key == "commonName":
                 name = value
             elif key == "organizationName":
                 groups.append(value)
-    return (name, tuple(groups)) if name else None
+            elif key == _UID:
+                uids.append(value)
+    if not name:
+        return None
+    return Peer(name, tuple(groups), tuple(uids), hashlib.sha256(der).hexdigest() if der else "")
 
 
 def write_private(path: Path, data: bytes) -> None:
@@ -149,16 +165,23 @@ class Pki:
         builder = builder.add_extension(identifier, critical=False)
         return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
-    def server_context(self, hosts: Sequence[str]) -> ssl.SSLContext:
-        """TLS for the server: ours or no client certificate at all is welcome; HTTP/1.1 is spoken."""
+    def server_context(
+        self, hosts: Sequence[str], certificate: Path | None = None, key: Path | None = None
+    ) -> ssl.SSLContext:
+        """TLS for the server: ours or no client certificate at all is welcome; HTTP/1.1 is spoken.
+
+        `certificate` and `key` are shown instead of our own. Raises OSError for files that do not hold them."""
         import ssl
 
-        pair = self.server(hosts)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.verify_mode = ssl.CERT_OPTIONAL
         context.load_verify_locations(cadata=self.authority.decode("ascii"))
         context.set_alpn_protocols(["http/1.1"])
+        if certificate is not None:
+            context.load_cert_chain(certificate, key)
+            return context
+        pair = self.server(hosts)
         if self._folder is not None:
             context.load_cert_chain(self._folder / "server.crt", self._folder / "server.key")
         else:

@@ -17,6 +17,7 @@ from urllib.parse import quote
 import orjson
 
 from wherry.errors import InternalError, StatusError, Timeout
+from wherry.kit.pki import Peer
 from wherry.server.http import Body, Handler, Request, Response
 from wherry.server.limits import InFlight, Limits, busy, is_long_running, too_large
 
@@ -121,10 +122,16 @@ def make_request(scope: Scope) -> Request:
         query=scope.get("query_string", b"").decode("latin-1"),
         headers=[(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in scope["headers"]],
         peer_certificate=tls.get("client_cert_der"),
-        peer_subject=tls.get("client_subject"),
+        peer=_peer(tls),
         remote=f"{client[0]}:{client[1]}" if client else "",
         http_version=scope.get("http_version", "1.1"),
     )
+
+
+def _peer(tls: dict[str, Any]) -> Peer | None:
+    """The application's word for who showed a certificate: it has verified it."""
+    name, groups = tls.get("client_subject") or ("", ())
+    return Peer(name, tuple(groups)) if name else None
 
 
 async def read_body(request: Request, receive: Receive, limits: Limits) -> bytes:

@@ -14,8 +14,7 @@ import orjson
 
 from wherry import errors
 from wherry.access.audit import current
-from wherry.access.chain import refuse
-from wherry.access.user import Attributes, User
+from wherry.access.user import Attributes, Decision, User
 from wherry.server.handler import attributes
 from wherry.server.http import Request, Response
 from wherry.server.upgrade import Channel, Upgrade
@@ -23,7 +22,6 @@ from wherry.server.upgrade import Channel, Upgrade
 if TYPE_CHECKING:
     from wherry.access.audit.auditor import Auditor
     from wherry.access.audit.trail import Trail
-    from wherry.access.chain import Chain
     from wherry.server.requestinfo import RequestInfo
 
 HEADER = "audit-id"
@@ -93,13 +91,10 @@ class Audit:
         if self.trail is not None:
             self.trail.impersonated = user
 
-    def authorize(self, chain: Chain, asked: Attributes) -> None:
-        """As the chain does, with the reason told. Raises Forbidden."""
-        decision = chain.ask(asked)
+    def decided(self, decision: Decision) -> None:
+        """What the authorizers have said."""
         if self.trail is not None:
             self.trail.decided(decision.allowed, decision.reason)
-        if not decision.allowed:
-            raise refuse(asked, decision.reason)
 
     def finish(self, response: Response, asked: Callable[[User], Attributes]) -> Response:
         """Tell the answer."""

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from time import time
 from typing import Any
 
 import orjson
 
 from wherry.access.admission import default_plugins
-from wherry.access.chain import ADMIN, Authenticator, Chain, Tokens, certificates, masters
+from wherry.access.authorization.defaults import reconcile
+from wherry.access.options import AccessOptions
 from wherry.access.outgoing import Outgoing
 from wherry.access.plugins.escalation import escalation
-from wherry.access.rbac import Rbac
-from wherry.access.tokens import AccountTokens, Look
-from wherry.access.user import Attributes
+from wherry.access.setup import Access
+from wherry.access.tokens import Look
 from wherry.server.documents import Documents
 from wherry.server.handler import Api, ApiHandler
 from wherry.server.metrics import Recorder
@@ -28,36 +30,47 @@ from wherry.store.store import Store
 from wherry.store.watch import WatchHub
 
 
-async def build_handler(storage: Storage, *, token: str = "", clock: Callable[[], float] = time) -> ApiHandler:
-    """A handler that serves everything in `storage`; `token` is the administrator's bearer token.
+async def build_handler(
+    storage: Storage,
+    *,
+    token: str = "",
+    clock: Callable[[], float] = time,
+    options: AccessOptions | None = None,
+    keys: Path | None = None,
+) -> ApiHandler:
+    """A handler that serves everything in `storage`; `token` is the administrator's bearer token, `keys` the folder in
+    which the key of ServiceAccount tokens lies (None: it lives as long as the handler).
 
     The caller ends it with `await handler.close()`, before it closes the storage.
     """
     store = Store(storage, clock)
     registry = Registry()
     hub = WatchHub(storage)
-    rbac = Rbac(storage)
-    accounts = AccountTokens(_look(storage), clock)
-    known: list[Authenticator] = [certificates, accounts, Tokens({token: ADMIN} if token else {})]
-    chain = Chain(known, [masters, rbac], rbac.rules, rbac.missing)
     outgoing = Outgoing(store, registry)
-
-    def allowed(asked: Attributes) -> bool:
-        return bool(chain.decide(asked)["allowed"])
-
-    admission = default_plugins(store, registry, allowed, lambda: outgoing.caller)
+    access = Access(
+        storage, _look(storage), clock, options or AccessOptions(), lambda: outgoing.caller, token=token, keys=keys
+    )
+    chain, rbac = access.chain, access.rbac
+    admission = default_plugins(store, registry, chain.ask, lambda: outgoing.caller)
     admission.preparing.append(escalation(chain, rbac))
-    api = Api(store, registry, hub, chain, Documents(registry), admission, Recorder())
+    api = Api(store, registry, hub, chain, Documents(registry), admission, Recorder(), access.accounts)
     custom = CustomResources(store, registry, hub, outgoing.convert)
     api.decided = custom.decided
     collector = GarbageCollector(store, registry)
+    grown = bool(storage.count("/root/"))
     await ensure_defaults(store)
     custom.start(["root"])
     collector.start()
+    access.start()
+    # The defaults of a store that was sown a while ago may be older than this program.
+    completing = asyncio.create_task(reconcile(store, registry)) if grown else None
 
     async def close() -> None:
         hub.close()
-        rbac.close()
+        if completing is not None:
+            completing.cancel()
+            await asyncio.wait([completing])
+        await access.stop()
         await collector.stop()
         await custom.stop()
         await outgoing.close()

@@ -19,7 +19,7 @@ from urllib.parse import unquote
 import httptools
 
 from wherry.errors import BadRequest, StatusError, Timeout
-from wherry.kit.pki import Subject, subject_of
+from wherry.kit.tls import Identity
 from wherry.server.asgi import Whole, body_size, close_stream, is_stream, pieces, refusal
 from wherry.server.http import Request, Response
 from wherry.server.limits import too_large
@@ -50,6 +50,7 @@ _NO_BODY = (204, 304)
 _METHOD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) [^ \r\n]+ HTTP/1\.[01]\r?\n")
 _PIPELINED = 8  # requests that may wait their turn before the connection is read no further
 
+_NOBODY = Identity()  # a connection without a client's certificate
 _names: dict[bytes, str] = {}  # header names as sent -> lower case; clients use few
 
 
@@ -101,8 +102,7 @@ class Connection(asyncio.Protocol):
         self._parser: Any = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport | None = None
         self._remote = ""
-        self._subject: Subject | None = None
-        self._certificate: bytes | None = None
+        self._identity = _NOBODY
         # The request being read.
         self._completed = False  # a request has become whole in what was read last
         self._method = ""  # of a request whose method the parser does not know
@@ -133,10 +133,9 @@ class Connection(asyncio.Protocol):
         peer = transport.get_extra_info("peername")
         if isinstance(peer, tuple):
             self._remote = f"[{peer[0]}]:{peer[1]}" if ":" in peer[0] else f"{peer[0]}:{peer[1]}"
-        # Verified by OpenSSL against our authority during the handshake; read once per connection.
-        self._subject = subject_of(transport.get_extra_info("peercert"))
-        if self._subject is not None:
-            self._certificate = transport.get_extra_info("ssl_object").getpeercert(True)
+        # Verified by OpenSSL during the handshake; read once per connection.
+        if self._server.tls is not None:
+            self._identity = self._server.tls.identify(transport.get_extra_info("ssl_object"))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._server.connections.discard(self)
@@ -291,8 +290,9 @@ class Connection(asyncio.Protocol):
             query=query,
             headers=self._headers,
             body=b"".join(body) if len(body) != 1 else body[0],
-            peer_certificate=self._certificate,
-            peer_subject=self._subject,
+            peer_certificate=self._identity.der,
+            peer=self._identity.peer,
+            proxy=self._identity.proxy,
             remote=self._remote,
             http_version=self._parser.get_http_version(),
             disconnected=self._disconnected,

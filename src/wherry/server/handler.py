@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 from wherry import errors
 from wherry.access.admission import Admission
-from wherry.access.chain import Chain, Credentials
+from wherry.access.chain import Chain, Credentials, Undecided, judge
 from wherry.access.impersonation import Impersonation
+from wherry.access.pending import Pending, settled
 from wherry.access.user import Attributes, User
 from wherry.server import answers, negotiate
 from wherry.server.http import Request, Response
@@ -30,6 +31,8 @@ from wherry.store.watch import WatchHub
 if TYPE_CHECKING:
     from wherry.access.audit.auditor import Auditor
     from wherry.access.audit.trail import Trail
+    from wherry.access.authorization.selectors import Selectors
+    from wherry.access.tokens import AccountTokens
     from wherry.runtime.nodes import NodeRuntime
     from wherry.server.auditing import Audit
     from wherry.server.documents import Documents
@@ -54,6 +57,7 @@ class Api:
     documents: Documents
     admission: Admission
     recorder: Recorder
+    accounts: AccountTokens | None = None  # who issues tokens
     # (workspace, name): waits until a definition that was just written has its conditions
     decided: Callable[[str, str], Awaitable[None]] | None = None
     runtimes: list[NodeRuntime] = field(default_factory=list)  # what runs pods, for logs and exec
@@ -138,20 +142,7 @@ class ApiHandler:
         try:
             if "timeout=" in request.query and not is_long_running(request.path, request.query):
                 check_timeout(info)  # before anyone is asked who they are
-            asked = attributes(self._who(request, warnings), info)
-            if audit is not None:
-                audit.begin(asked)
-            if info.workspace not in self.api.workspaces:
-                raise errors.NotFound.path()
-            user = self._impersonate(request.headers, asked, self.api.chain.authorize)
-            if user is not asked.user:
-                asked = replace(asked, user=user)
-                if audit is not None:
-                    audit.become(user)
-            if audit is None:
-                self.api.chain.authorize(asked)
-            else:
-                audit.authorize(self.api.chain, asked)
+            user = await self._admitted(request, info, audit, warnings)
             call = Call(self.api, request, info, user, warnings=warnings)
             if audit is not None:
                 call.annotations, call.trail = audit.annotations, audit.trail
@@ -162,19 +153,58 @@ class ApiHandler:
             return await self._other(call)
         except errors.StatusError as error:
             return answers.refusal(error, _status_form(request), warnings)
+        except Undecided as error:
+            uri = f"{request.raw_path}?{request.query}" if request.query else request.raw_path
+            return answers.text(500, f"Internal Server Error: {errors.go_quote(uri)}: {error}\n")
+
+    async def _admitted(self, request: Request, info: RequestInfo, audit: Audit | None, warnings: list[str]) -> User:
+        """Who the request is by, once it is clear that it may be made. Raises StatusError, Undecided.
+
+        Hardly ever does it wait: only where someone outside has to be asked."""
+        chain = self.api.chain
+        try:
+            user = self._who(request, warnings)
+        except Pending as pending:
+            await pending.bring()
+            user = await settled(lambda: self._who(request, warnings))
+        asked = attributes(user, info)
+        if audit is not None:
+            audit.begin(asked)
+        if info.workspace not in self.api.workspaces:
+            raise errors.NotFound.path()
+        try:
+            user = self._impersonate(request.headers, asked, chain.authorize)
+        except Pending as pending:
+            await pending.bring()
+            own = asked
+            user = await settled(lambda: self._impersonate(request.headers, own, chain.authorize))
+        if user is not asked.user:
+            asked = replace(asked, user=user)
+            if audit is not None:
+                audit.become(user)
+        try:
+            decision = chain.ask(asked)
+        except Pending as pending:
+            await pending.bring()
+            wanted = asked
+            decision = await settled(lambda: chain.ask(wanted))
+        if audit is not None:
+            audit.decided(decision)
+        judge(asked, decision)
+        return user
 
     def _who(self, request: Request, warnings: list[str]) -> User:
         if isinstance(request.user, User):
             return request.user
-        subject = request.peer_subject
         authorization = request.header("authorization")
         if not authorization and request.header("sec-websocket-protocol"):
             from wherry.server.websocket import bearer
 
             authorization = bearer(request)
-        if "  " in authorization and _SPACED_TOKEN.match(authorization):
+        if "  " in authorization and _SPACED_TOKEN.match(authorization) and _SPACED not in warnings:
             warnings.append(_SPACED)
-        return self.api.chain.authenticate(Credentials(authorization, subject))
+        shown = Credentials(authorization, request.peer, (), request.proxy, request.headers, request.path)
+        return self.api.chain.authenticate(shown)
 
     async def _other(self, call: Call) -> Response:
         """Everything that is not a resource: discovery, OpenAPI, health, version, metrics."""
@@ -189,8 +219,20 @@ def attributes(user: User, info: RequestInfo) -> Attributes:
         return Attributes(user, info.verb, info.path, workspace=info.workspace)
     return Attributes(
         user, info.verb, info.path, True, info.group, info.version, info.resource, info.subresource,
-        info.namespace, info.name, info.workspace,
+        info.namespace, info.name, info.workspace, _selectors(info) if info.query else None,
     )  # fmt: skip
+
+
+def _selectors(info: RequestInfo) -> Selectors | None:
+    """What narrows a list; authorizers read it if they care. Not for the old `watch` paths, which hardly know any."""
+    if info.verb not in ("list", "watch", "deletecollection") or f"/{info.version}/watch/" in info.path:
+        return None
+    fields, labels = info.first("fieldSelector"), info.first("labelSelector")
+    if not fields and not labels:
+        return None
+    from wherry.access.authorization.selectors import Selectors
+
+    return Selectors(fields, labels)
 
 
 def _status_form(request: Request) -> negotiate.Form:

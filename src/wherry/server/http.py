@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wherry.kit.pki import Peer
 
 
 @dataclass(slots=True)
@@ -26,7 +30,8 @@ class Request:
     headers: list[tuple[str, str]] = field(default_factory=list)
     body: bytes = b""
     peer_certificate: bytes | None = None  # DER of the verified client certificate
-    peer_subject: tuple[str, tuple[str, ...]] | None = None  # its common name and organizations
+    peer: Peer | None = None  # whom it names, if it is one of a user
+    proxy: str | None = None  # the common name, if it is one of an authenticating proxy
     remote: str = ""
     http_version: str = "1.1"
     user: object | None = None

@@ -1,6 +1,6 @@
 """The listening socket and everything connected to it: start, sweep, stop.
 
-Owned by the composition root. TLS comes as a ready `ssl.SSLContext` (`kit/pki.py`); each client is a
+Owned by the composition root. TLS comes ready made (`kit/tls.py`); each client is a
 `server/connection.Connection`. One sweep a second looks at all deadlines, so that requests pay for no timers.
 """
 
@@ -13,6 +13,7 @@ import socket
 import ssl
 from typing import Any
 
+from wherry.kit.tls import ServerTls
 from wherry.server.asgi import ApiApp
 from wherry.server.connection import Connection
 
@@ -60,7 +61,7 @@ class Server:
         self,
         app: ApiApp,
         sock: socket.socket,
-        tls: ssl.SSLContext | None,
+        tls: ServerTls | None,
         *,
         sweep_seconds: float = SWEEP_SECONDS,
     ):
@@ -69,7 +70,7 @@ class Server:
         self.stopping = False
         self.loop: asyncio.AbstractEventLoop
         self._sock = sock
-        self._tls = tls
+        self.tls = tls
         self._sweep_seconds = sweep_seconds
         self._listener: asyncio.Server | None = None
         self._sweep: asyncio.TimerHandle | None = None
@@ -83,10 +84,13 @@ class Server:
         if self.loop.get_exception_handler() is None:  # an application that we are part of may have its own
             self.loop.set_exception_handler(_quiet)
         timeouts: dict[str, Any] = {}
-        if self._tls is not None:
+        if self.tls is not None:
             timeouts = {"ssl_handshake_timeout": self.app.limits.header_seconds, "ssl_shutdown_timeout": 1.0}
         self._listener = await self.loop.create_server(
-            lambda: Connection(self), sock=self._sock, ssl=self._tls, **timeouts
+            lambda: Connection(self),
+            sock=self._sock,
+            ssl=self.tls.context if self.tls is not None else None,
+            **timeouts,
         )
         self._sweep = self.loop.call_later(self._sweep_seconds, self._swept)
 

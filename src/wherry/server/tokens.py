@@ -10,8 +10,9 @@ import orjson
 
 from wherry import errors
 from wherry.access.admission import user_info
-from wherry.access.chain import Credentials
-from wherry.access.tokens import AUDIENCES, ISSUER, AccountTokens, Bound, Rejected
+from wherry.access.chain import ANONYMOUS, Credentials, Rejected
+from wherry.access.pending import settled
+from wherry.access.tokens import AccountTokens, Bound
 from wherry.machinery.builtin.policy.reviews import TokenRequestStrategy
 from wherry.machinery.fields import managed
 from wherry.machinery.kinds import Obj, Resource
@@ -29,11 +30,11 @@ _FOR_AN_HOUR = ("cache-control", "public, max-age=3600")
 
 
 def account_tokens(call: Call) -> AccountTokens:
-    """The issuer among the authenticators."""
-    for authenticator in call.api.chain.authenticators:
-        if isinstance(authenticator, AccountTokens):
-            return authenticator
-    raise errors.StatusError("this server issues no tokens", reason="NotImplemented", code=501)
+    """The issuer of this server's tokens."""
+    tokens = call.api.accounts
+    if tokens is None:
+        raise errors.StatusError("this server issues no tokens", reason="NotImplemented", code=501)
+    return tokens
 
 
 async def request(call: Call) -> Response:
@@ -54,19 +55,25 @@ async def request(call: Call) -> Response:
     )
     set_managed(meta, entries)
     await ctx.admit_mutating("CREATE", obj)
-    account = _fill(call, obj)
+    account = _fill(call, obj, tokens.audiences)
     found = strategy.validate_create(obj)
     if found:
         raise errors.Invalid.of(_GROUP, _KIND, "", found)
     await ctx.admit_validating("CREATE", obj)
     spec, bound = obj["spec"], _bound(call, obj["spec"].get("boundObjectRef"))
-    seconds, until = spec["expirationSeconds"], gmtime(tokens.clock() + spec["expirationSeconds"])
+    seconds = tokens.lifetime(spec["expirationSeconds"])
+    if seconds != spec["expirationSeconds"]:
+        ctx.warnings.append(
+            f"requested expiration of {spec['expirationSeconds']} seconds shortened to {seconds} seconds"
+        )
+        spec["expirationSeconds"] = seconds
+    until = gmtime(tokens.clock() + seconds)
     token = tokens.issue(account, spec["audiences"], seconds, bound)
     obj["status"] = {"token": token, "expirationTimestamp": strftime("%Y-%m-%dT%H:%M:%SZ", until)}
     return answers.encoded(orjson.dumps(obj), form, 201, ctx.warnings)
 
 
-def _fill(call: Call, obj: Obj) -> Obj:
+def _fill(call: Call, obj: Obj, audiences: tuple[str, ...]) -> Obj:
     """What the request left open comes from the account. Raises Invalid, NotFound, Conflict."""
     meta, spec, name = obj["metadata"], obj["spec"], call.info.name
     if meta.get("name") and meta["name"] != name:
@@ -79,7 +86,7 @@ def _fill(call: Call, obj: Obj) -> Obj:
         raise errors.Conflict.of(_GROUP, _KIND, name, why)
     meta.update(name=name, namespace=call.namespace, uid=uid, creationTimestamp=call.api.store.now())
     if not spec.get("audiences"):
-        spec["audiences"] = list(AUDIENCES)
+        spec["audiences"] = list(audiences)
     spec.setdefault("boundObjectRef", None)
     obj.pop("status", None)
     return account
@@ -128,26 +135,20 @@ def _node_of(call: Call, pod: Obj) -> Obj | None:
         return {"metadata": {"name": name}}  # its name still tells readers of the token where the pod is
 
 
-def review(call: Call, spec: Obj) -> Obj:
+async def review(call: Call, spec: Obj) -> Obj:
     """The status of a TokenReview. Raises BadRequest for one without a token."""
     token, wanted = spec.get("token", ""), tuple(spec.get("audiences") or ())
     if not token:
         raise errors.BadRequest("token is required for TokenReview in authentication")
+    shown = Credentials(f"Bearer {token}", audiences=wanted)
     chain = call.api.chain
     try:
-        user = chain.authenticate(Credentials(f"Bearer {token}", None, wanted))
+        user, audiences = await settled(lambda: chain.identify(shown))
     except Rejected as rejected:
-        return {"user": {}, "error": f"[invalid bearer token, {rejected.why}]"}
-    except errors.Unauthorized:
-        return {"user": {}, "error": "invalid bearer token"}
-    if user.name.startswith("system:serviceaccount:"):
-        audiences = account_tokens(call).audiences(token, wanted)
-    else:
-        # other tokens know no audience: they are for the API
-        audiences = [audience for audience in AUDIENCES if not wanted or audience in wanted]
-        if not audiences:
-            return {"user": {}, "error": "invalid bearer token"}
-    return {"authenticated": True, "user": user_info(user), "audiences": audiences}
+        return {"user": {}, "error": rejected.why}
+    if user is ANONYMOUS:  # a token that is none, such as one that begins with a blank
+        return {"user": {}}
+    return {"authenticated": True, "user": user_info(user), "audiences": list(audiences)}
 
 
 def issuer(call: Call) -> Response:
@@ -156,14 +157,14 @@ def issuer(call: Call) -> Response:
         raise errors.MethodNotAllowed("the server does not allow this method on the requested resource", details={})
     tokens = account_tokens(call)
     if call.info.path == KEYS:
-        keys = orjson.dumps({"keys": [tokens.signer.public()]})
+        keys = orjson.dumps({"keys": tokens.signer.publics()})
         return Response(200, [("content-type", "application/jwk-set+json"), _FOR_AN_HOUR], keys)
     host = call.request.header("host") or "kubernetes.default.svc"
     configuration: dict[str, Any] = {
-        "issuer": ISSUER,
-        "jwks_uri": f"https://{host}{KEYS}",
+        "issuer": tokens.issuers[0],
+        "jwks_uri": tokens.keys_url or f"https://{host}{KEYS}",
         "response_types_supported": ["id_token"],
         "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": ["ES256"],
+        "id_token_signing_alg_values_supported": sorted({key["alg"] for key in tokens.signer.publics()}),
     }
     return Response(200, [("content-type", "application/json"), _FOR_AN_HOUR], orjson.dumps(configuration))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 import orjson
 
 from wherry import errors
 from wherry.access.admission import user_info
+from wherry.access.pending import settled
 from wherry.access.user import Attributes, User
 from wherry.machinery.fields import managed
 from wherry.machinery.kinds import Obj, Resource
@@ -17,7 +19,11 @@ from wherry.server.http import Response
 from wherry.store import names
 from wherry.store.metadata import set_managed
 
+if TYPE_CHECKING:
+    from wherry.access.authorization.selectors import Selectors
+
 Endpoint = Callable[[Call], Awaitable[Response]]
+Fill = Callable[[Call, Obj], Awaitable[None]]
 
 
 def find(res: Resource) -> Endpoint | None:
@@ -25,7 +31,7 @@ def find(res: Resource) -> Endpoint | None:
     return _ENDPOINTS.get((res.group, res.name))
 
 
-def _endpoint(fill: Callable[[Call, Obj], None]) -> Endpoint:
+def _endpoint(fill: Fill) -> Endpoint:
     async def answer(call: Call) -> Response:
         d = call.definition
         assert d is not None
@@ -51,7 +57,7 @@ def _endpoint(fill: Callable[[Call, Obj], None]) -> Endpoint:
             # upstream reads the kind off the decoded object, which has forgotten it
             raise errors.Invalid.of(d.resource.group, "", "", found)
         await ctx.admit_validating("CREATE", obj)
-        fill(call, obj)
+        await fill(call, obj)
         return answers.encoded(orjson.dumps(obj), form, 201, ctx.warnings)
 
     return answer
@@ -64,20 +70,18 @@ def _check_path(call: Call, res: Resource) -> None:
         raise errors.NotFound.path()
 
 
-def _self_subject(call: Call, obj: Obj) -> None:
+async def _self_subject(call: Call, obj: Obj) -> None:
     obj["metadata"] = {"creationTimestamp": call.api.store.now()}  # made anew, as that of a rules review
     obj["status"] = {"userInfo": user_info(call.user)}
 
 
-def _decide(call: Call, user: User, spec: Obj) -> Obj:
-    status = call.api.chain.decide(attributes(user, spec, call.info.workspace))
-    res = spec.get("resourceAttributes")
-    if res is not None and ("fieldSelector" in res or "labelSelector" in res):
-        from wherry.server.reviewselectors import unread
-
-        error = unread(res)
-        if error:
-            return {**status, "evaluationError": error}
+async def _decide(call: Call, user: User, spec: Obj) -> Obj:
+    asked, chain = attributes(user, spec, call.info.workspace), call.api.chain
+    status = await settled(lambda: chain.decide(asked))
+    unread = asked.selectors.unread() if asked.selectors is not None else ""
+    if unread:
+        errors_ = [str(status["evaluationError"])] if "evaluationError" in status else []
+        status["evaluationError"] = "; ".join((*errors_, unread))
     return status
 
 
@@ -90,29 +94,38 @@ def attributes(user: User, spec: Obj, workspace: str) -> Attributes:
             res.get("verb", ""),
             resource_request=True,
             group=res.get("group", ""),
-            version=res.get("version", ""),
+            version=res.get("version") or "*",
             resource=res.get("resource", ""),
             subresource=res.get("subresource", ""),
             namespace=res.get("namespace", ""),
             name=res.get("name", ""),
             workspace=workspace,
+            selectors=_selectors(res),
         )
     other = spec.get("nonResourceAttributes") or {}
     return Attributes(user, other.get("verb", ""), other.get("path", ""), workspace=workspace)
 
 
-def _self_access(call: Call, obj: Obj) -> None:
-    obj["status"] = _decide(call, call.user, obj.get("spec") or {})
+def _selectors(res: Obj) -> Selectors | None:
+    if "fieldSelector" not in res and "labelSelector" not in res:
+        return None
+    from wherry.access.authorization.selectors import Selectors
+
+    return Selectors(given=res)
 
 
-def _subject_access(call: Call, obj: Obj) -> None:
+async def _self_access(call: Call, obj: Obj) -> None:
+    obj["status"] = await _decide(call, call.user, obj.get("spec") or {})
+
+
+async def _subject_access(call: Call, obj: Obj) -> None:
     spec = obj.get("spec") or {}
     extra = {k: tuple(v) for k, v in (spec.get("extra") or {}).items()}
     user = User(spec.get("user", ""), spec.get("uid", ""), tuple(spec.get("groups") or ()), extra)
-    obj["status"] = _decide(call, user, spec)
+    obj["status"] = await _decide(call, user, spec)
 
 
-def _rules(call: Call, obj: Obj) -> None:
+async def _rules(call: Call, obj: Obj) -> None:
     namespace = (obj.get("spec") or {}).get("namespace", "")
     if not namespace:
         raise errors.BadRequest("no namespace on request")
@@ -120,10 +133,10 @@ def _rules(call: Call, obj: Obj) -> None:
     obj.update(metadata={}, spec={}, status=call.api.chain.rules(call.user, namespace, call.info.workspace))
 
 
-def _token(call: Call, obj: Obj) -> None:
+async def _token(call: Call, obj: Obj) -> None:
     from wherry.server.tokens import review
 
-    obj["status"] = review(call, obj.get("spec") or {})
+    obj["status"] = await review(call, obj.get("spec") or {})
 
 
 _AUTHN, _AUTHZ = "authentication.k8s.io", "authorization.k8s.io"

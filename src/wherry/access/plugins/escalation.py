@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from wherry.access.admission import Ask, Plugin
 from wherry.access.chain import MASTERS, Chain
+from wherry.access.pending import settled
 from wherry.access.rbac import GROUP, Rbac, Rule
 from wherry.access.user import Attributes
 from wherry.errors import Forbidden, NotFound, go_quote, qualified, resource_details
@@ -31,10 +32,11 @@ def escalation(chain: Chain, rbac: Rbac) -> Plugin:
         res = ask.definition.resource
         if res.group != GROUP or ask.obj is None or MASTERS in ask.user.groups or _only_collected(ask.obj, ask.old):
             return
+        obj = ask.obj
         if res.name in _ROLES:
-            _role(chain, rbac, ask, ask.obj)
+            await settled(lambda: _role(chain, rbac, ask, obj))
         elif res.name in _BINDINGS:
-            _binding(chain, rbac, ask, ask.obj)
+            await settled(lambda: _binding(chain, rbac, ask, obj))
 
     return check
 
@@ -103,6 +105,11 @@ def _refusal(ask: Ask, why: str) -> Forbidden:
     res = ask.definition.resource
     text = f"{qualified(res.group, res.name)} {go_quote(ask.name)} is forbidden: {why}"
     return Forbidden(text, details=resource_details(res.group, res.name, ask.name))
+
+
+def uncovered(held: Sequence[Rule], wanted: Sequence[Rule]) -> list[Rule]:
+    """What of `wanted` nobody has who has `held` (component-helpers/auth/rbac/validation.Covers)."""
+    return list(_compact(_missing(held, wanted)))
 
 
 def _missing(held: Sequence[Rule], wanted: Sequence[Rule]) -> Iterator[Rule]:

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 from wherry.access.admission import CONNECT, CREATE, DELETE, Ask, user_info
 from wherry.access.plugins.matching import kind_of, request_namespace
-from wherry.access.user import Attributes, User
+from wherry.access.user import Attributes, Decision, User
 from wherry.machinery.kinds import Obj
 from wherry.store.definition import Definition
 
 if TYPE_CHECKING:
+    from wherry.access.authorization.selectors import Selectors
     from wherry.machinery.cel.library.authz import Authorizer, Request
 
-Allowed = Callable[[Attributes], bool]
+Decide = Callable[[Attributes], Decision]
 _OPTIONS = {CREATE: "CreateOptions", DELETE: "DeleteOptions"}
 
 
@@ -48,15 +49,16 @@ def _options(ask: Ask) -> Obj | None:
     return {"kind": kind, "apiVersion": "meta.k8s.io/v1", **given}
 
 
-def authorizer(ask: Ask, allowed: Allowed | None) -> Authorizer:
+def authorizer(ask: Ask, answer: Decide | None) -> Authorizer:
     """The authorizer of expressions: what the caller of the request may do, or a service account."""
     from wherry.machinery.cel.library.authz import Authorizer
 
-    if allowed is None:
+    if answer is None:
         return Authorizer(lambda request: (False, "", "no authorizer"))
 
     def decide(asked: Request) -> tuple[bool, str, str]:
-        return allowed(_attributes(ask, asked)), "", ""
+        decision = answer(_attributes(ask, asked))
+        return decision.allowed, decision.reason, decision.error
 
     return Authorizer(decide)
 
@@ -81,4 +83,13 @@ def _attributes(ask: Ask, asked: Request) -> Attributes:
         namespace=asked.namespace,
         name=asked.name,
         workspace=workspace,
+        selectors=_selectors(asked),
     )
+
+
+def _selectors(asked: Request) -> Selectors | None:
+    if not asked.field_selector and not asked.label_selector:
+        return None
+    from wherry.access.authorization.selectors import Selectors
+
+    return Selectors(asked.field_selector, asked.label_selector)

@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from wherry import errors
 from wherry.access.admission import Ask
-from wherry.access.plugins.expressions import Allowed, authorizer, request_document
+from wherry.access.pending import settled
+from wherry.access.plugins.expressions import Decide, authorizer, request_document
 from wherry.access.plugins.matching import GROUP, Matcher, shown
 from wherry.machinery.kinds import Obj
 from wherry.storage.api import Event
@@ -37,16 +39,16 @@ class Hook:
         self._conditions: list[Obj] = spec.get("matchConditions") or []
         self._policy: Policy | None = None
 
-    async def concerns(self, ask: Ask, store: Store, registry: Registry, allowed: Allowed | None) -> Definition | None:
+    async def concerns(self, ask: Ask, store: Store, registry: Registry, decide: Decide | None) -> Definition | None:
         """The definition in whose version the webhook is to be asked, if it is.
 
         Raises NotFound for an absent namespace, Forbidden for conditions that fail where failures count."""
         matched = self._matcher.matches(ask, store, registry)
         if matched is None or not self._conditions:
             return matched
-        return matched if await self._conditions_hold(ask, matched, allowed) else None
+        return matched if await self._conditions_hold(ask, matched, decide) else None
 
-    async def _conditions_hold(self, ask: Ask, matched: Definition, allowed: Allowed | None) -> bool:
+    async def _conditions_hold(self, ask: Ask, matched: Definition, decide: Decide | None) -> bool:
         from wherry.machinery.cel.errors import CelError
         from wherry.machinery.cel.policy import Input, Policy
 
@@ -57,12 +59,12 @@ class Hook:
             await shown(ask, matched, ask.obj),
             await shown(ask, matched, ask.old),
             request_document(ask, matched),
-            authorizer=authorizer(ask, allowed),
+            authorizer=authorizer(ask, decide),
         )
         try:
             if self._policy.problem:
                 raise CelError(self._policy.problem)
-            return self._policy.matches(request)
+            return await settled(partial(self._policy.matches, request))
         except CelError as failed:
             if self.ignore:
                 return False

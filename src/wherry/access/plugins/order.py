@@ -20,7 +20,7 @@ from wherry.access.plugins.policies import Policies
 from wherry.access.plugins.services import Addresses
 from wherry.access.plugins.storage import FINALIZERS, in_use_protection
 from wherry.access.plugins.webhooks import Webhooks
-from wherry.access.user import Attributes
+from wherry.access.user import Attributes, Decision
 from wherry.store.registry import Registry
 from wherry.store.store import Store
 
@@ -35,7 +35,7 @@ _CREATE, _UPDATE, _DELETE = frozenset((CREATE,)), frozenset((UPDATE,)), frozense
 
 
 def chains(
-    store: Store, registry: Registry, decide: Callable[[Attributes], bool] | None, caller: Callable[[], Any] | None
+    store: Store, registry: Registry, decide: Callable[[Attributes], Decision] | None, caller: Callable[[], Any] | None
 ) -> Admission:
     addresses = Addresses(store)
     policies = Policies(store, registry, decide)

@@ -6,21 +6,22 @@ What there is of them is read once and again when one changes; without any, noth
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from wherry import errors
 from wherry.access.admission import Ask, Plugin, user_info
-from wherry.access.user import Attributes, User
+from wherry.access.pending import settled
+from wherry.access.plugins.expressions import Decide, authorizer
 from wherry.machinery.kinds import Obj
 from wherry.storage.api import Event
 from wherry.store.registry import Registry
 from wherry.store.store import Store
 
 if TYPE_CHECKING:
-    from wherry.machinery.cel.library.authz import Authorizer, Request
     from wherry.machinery.cel.policy import Input, Policy
 
 _GROUP = "admissionregistration.k8s.io"
@@ -35,7 +36,6 @@ _EXEMPT = frozenset(
     ]
 )
 _CODES = {"Unauthorized": 401, "Forbidden": 403, "RequestEntityTooLarge": 413, "Invalid": 422}
-Allowed = Callable[[Attributes], bool]
 
 
 class _Hook:
@@ -57,7 +57,7 @@ class _Hook:
 class Policies:
     """Both plugins over one store. `decide` answers the authorizer of expressions."""
 
-    def __init__(self, store: Store, registry: Registry, decide: Allowed | None = None):
+    def __init__(self, store: Store, registry: Registry, decide: Decide | None = None):
         self.store, self.registry, self.decide = store, registry, decide
         self._hooks: dict[tuple[str, str], list[_Hook]] = {}
         store.storage.subscribe(self._changed)
@@ -94,7 +94,13 @@ class Policies:
         async def plugin(ask: Ask) -> None:
             hooks = self.hooks(ask.definition.workspace, "validating")
             if hooks and not _exempt(ask):
-                self._validate(ask, hooks)
+                said = len(ask.ctx.warnings)
+
+                def validate() -> None:
+                    del ask.ctx.warnings[said:]  # of a run that had to wait for an authorizer
+                    self._validate(ask, hooks)
+
+                await settled(validate)
 
         return plugin
 
@@ -102,7 +108,7 @@ class Policies:
         async def plugin(ask: Ask) -> None:
             hooks = self.hooks(ask.definition.workspace, "mutating")
             if hooks and not _exempt(ask) and ask.obj is not None:
-                self._mutate(ask, hooks)
+                await self._mutate(ask, hooks)
 
         return plugin
 
@@ -126,24 +132,24 @@ class Policies:
         if denied:
             raise _refusal(ask, *denied[0])
 
-    def _mutate(self, ask: Ask, hooks: list[_Hook]) -> None:
+    async def _mutate(self, ask: Ask, hooks: list[_Hook]) -> None:
         denied: list[tuple[str, str]] = []
         for hook, binding, request in self._matching(ask, hooks, denied):
-            self._mutate_one(ask, hook, binding, request)
+            await self._mutate_one(ask, hook, binding, request)
         if denied:
             raise _refusal(ask, *denied[0])
 
-    def _mutate_one(self, ask: Ask, hook: _Hook, binding: Obj, request: Input) -> None:
+    async def _mutate_one(self, ask: Ask, hook: _Hook, binding: Obj, request: Input) -> None:
         from wherry.machinery.cel.errors import CelError
 
         policy = hook.compiled
         try:
             if policy.problem:
                 raise CelError(policy.problem)
-            if not policy.matches(request):
+            if not await settled(partial(policy.matches, request)):
                 return
-            for kind, source, program in policy.mutations:
-                _apply(ask, policy, kind, source, program, request)
+            for mutation in policy.mutations:
+                await settled(partial(_apply, ask, policy, *mutation, request))
         except CelError as error:
             if policy.fail:
                 where = f"policy '{policy.name}' with binding '{binding['metadata']['name']}'"
@@ -245,43 +251,8 @@ class Policies:
         if ask.namespace and not (res.name == "namespaces" and not res.group):
             namespace = self.get(f"/{ask.definition.workspace}/core/namespaces/{ask.namespace}")
         return Input(
-            _shown(ask, ask.obj), _shown(ask, ask.old), _request(ask), namespace, params, self._authorizer(ask)
+            _shown(ask, ask.obj), _shown(ask, ask.old), _request(ask), namespace, params, authorizer(ask, self.decide)
         )
-
-    def _authorizer(self, ask: Ask) -> Authorizer | None:
-        from wherry.machinery.cel.library.authz import Authorizer
-
-        allowed = self.decide
-        if allowed is None:
-            return Authorizer(lambda request: (False, "", "no authorizer"))
-
-        def decide(asked: Request) -> tuple[bool, str, str]:
-            return allowed(_attributes(ask, asked)), "", ""
-
-        return Authorizer(decide)
-
-
-def _attributes(ask: Ask, asked: Request) -> Attributes:
-    user = ask.user
-    if asked.service_account is not None:
-        namespace, name = asked.service_account
-        groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}", "system:authenticated")
-        user = User(f"system:serviceaccount:{namespace}:{name}", groups=groups)
-    workspace = ask.definition.workspace
-    if asked.path is not None:
-        return Attributes(user, asked.verb, asked.path, workspace=workspace)
-    return Attributes(
-        user,
-        asked.verb,
-        resource_request=True,
-        group=asked.group,
-        version="*",
-        resource=asked.resource,
-        subresource=asked.subresource,
-        namespace=asked.namespace,
-        name=asked.name,
-        workspace=workspace,
-    )
 
 
 def _exempt(ask: Ask) -> bool:

@@ -16,7 +16,7 @@ import orjson
 
 from wherry import errors
 from wherry.access.admission import Ask, Plugin, Rounds
-from wherry.access.plugins.expressions import Allowed, request_document
+from wherry.access.plugins.expressions import Decide, request_document
 from wherry.access.plugins.hooks import Hook, Hooks
 from wherry.access.plugins.matching import exempt, shown
 from wherry.access.plugins.patching import PatchError, patched, put_back
@@ -59,9 +59,9 @@ class Webhooks:
     """Both plugins over one store. `caller` is asked for when the first webhook is called."""
 
     def __init__(
-        self, store: Store, registry: Registry, caller: Callable[[], WebhookCaller], allowed: Allowed | None = None
+        self, store: Store, registry: Registry, caller: Callable[[], WebhookCaller], decide: Decide | None = None
     ):
-        self._store, self._registry, self._caller, self._allowed = store, registry, caller, allowed
+        self._store, self._registry, self._caller, self._decide = store, registry, caller, decide
         self._mutating = Hooks(store, "mutatingwebhookconfigurations")
         self._validating = Hooks(store, "validatingwebhookconfigurations")
 
@@ -80,7 +80,7 @@ class Webhooks:
         if rounds.again and seen.output != _fingerprint(ask):
             seen.changed()
         for index, hook in enumerate(hooks):
-            matched = await hook.concerns(ask, self._store, self._registry, self._allowed)
+            matched = await hook.concerns(ask, self._store, self._registry, self._decide)
             if matched is None or (rounds.again and hook.uid not in seen.due):
                 continue
             where = f"round_{int(rounds.again)}_index_{index}"
@@ -122,7 +122,7 @@ class Webhooks:
     async def _validate(self, ask: Ask, hooks: list[Hook]) -> None:
         concerned = []
         for hook in hooks:
-            matched = await hook.concerns(ask, self._store, self._registry, self._allowed)
+            matched = await hook.concerns(ask, self._store, self._registry, self._decide)
             if matched is not None:
                 concerned.append((hook, matched))
         if not concerned:

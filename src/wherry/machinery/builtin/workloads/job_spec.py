@@ -61,7 +61,7 @@ def validate_job_spec(spec: Obj, path: str, options: PodOptions) -> list[FieldEr
         errors.append(required(path + ".backoffLimitPerIndex", "when maxFailedIndexes is specified"))
     manager = spec.get("managedBy")
     if manager is not None:
-        errors += _prefixed_path(manager, path + ".managedBy")
+        errors += prefixed_path(manager, path + ".managedBy")
         if byte_length(manager) > 63:
             errors.append(too_long(path + ".managedBy", 63))
     mode = spec.get("completionMode")
@@ -99,7 +99,7 @@ def _restart_policy(spec: Obj, path: str) -> list[FieldError]:
     return []
 
 
-def _prefixed_path(text: str, path: str) -> list[FieldError]:
+def prefixed_path(text: str, path: str) -> list[FieldError]:
     if not text:
         return [required(path)]
     host, slash, rest = text.partition("/")

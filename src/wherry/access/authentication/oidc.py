@@ -1,0 +1,206 @@
+"""JSON Web Tokens of other issuers: OpenID Connect, with its discovery and its keys.
+
+Follows k8s.io/apiserver/plugin/pkg/authenticator/token/oidc and the client that it uses. An issuer is looked for until
+it answers; its keys are fetched when a token comes that none of the known ones has signed, so a rotation needs nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Sequence
+from time import gmtime, strftime
+from typing import Any
+from urllib.parse import urlsplit
+
+from wherry.access.authentication import jose
+from wherry.access.authentication.audiences import Agnostic
+from wherry.access.authentication.claims import identity
+from wherry.access.authentication.config import JwtAuthenticator
+from wherry.access.chain import Rejected
+from wherry.access.pending import Pending
+from wherry.access.user import Known, User
+from wherry.access.webhooks import Target, WebhookCaller, WebhookError
+from wherry.errors import go_quote
+from wherry.kit.answers import Answers
+
+log = logging.getLogger("wherry.access")
+
+Obj = dict[str, Any]
+WELL_KNOWN = "/.well-known/openid-configuration"
+FETCH_SECONDS, RETRY_SECONDS = 30.0, 10.0
+_PATIENCE = 1.0  # keys this young are not fetched again: a stranger's tokens must not flood the issuer
+_NOT_BEFORE_LEEWAY = 300.0
+_KEPT_SECONDS = 10.0  # as upstream's cache of tokens
+
+
+class Issuer:
+    """One issuer: a `chain.TokenAuthenticator`, once `start` has found it."""
+
+    def __init__(
+        self,
+        settings: JwtAuthenticator,
+        caller: Callable[[], WebhookCaller],
+        clock: Callable[[], float],
+        agnostic: Agnostic,
+        algorithms: Sequence[str] = ("RS256",),
+    ):
+        self.settings = settings
+        self._caller, self._clock, self._agnostic = caller, clock, agnostic
+        self._algorithms = tuple(algorithms)
+        self._authority = settings.authority.encode()
+        self._keys_url = ""
+        self._keys: list[jose.Key] = []
+        self._fetched = float("-inf")
+        self._fetch_error = ""
+        self._fetching: asyncio.Task[None] | None = None
+        self._finding: asyncio.Task[None] | None = None
+        self._users: Answers[bytes, User] = Answers(clock)
+        self.problem = f'oidc: authenticator for issuer "{settings.url}" is not initialized'
+
+    # --- finding the issuer -----------------------------------------------------------------------------------------
+    def start(self) -> None:
+        self._finding = asyncio.get_running_loop().create_task(self._find())
+
+    async def stop(self) -> None:
+        for task in (self._finding, self._fetching):
+            if task is not None:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError, Exception):
+                    await task
+
+    async def found(self) -> None:
+        """Wait until the issuer has answered."""
+        if self._finding is not None:
+            await asyncio.shield(self._finding)
+
+    async def _find(self) -> None:
+        while True:
+            try:
+                await self._discover()
+                return
+            except (WebhookError, ValueError) as error:
+                self.problem = str(error)
+                log.error("oidc authenticator: initializing plugin: %s", error)
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _discover(self) -> None:
+        settings = self.settings
+        url = settings.discovery_url or settings.url.removesuffix("/") + WELL_KNOWN
+        document = await self._get(url)
+        try:
+            said = json.loads(document)
+        except ValueError as error:
+            raise ValueError(f"oidc: failed to decode provider discovery object: {error}") from None
+        issuer = said.get("issuer") if isinstance(said, dict) else None
+        if issuer != settings.url:
+            wanted, got = go_quote(settings.url), go_quote(str(issuer or ""))
+            text = "issuer did not match the issuer returned by provider"
+            raise ValueError(f"oidc: {text}, expected {wanted} got {got}")
+        if not isinstance(said.get("jwks_uri"), str) or not said["jwks_uri"]:
+            raise ValueError("provider did not return JWKS URL")
+        self._keys_url, self.problem = said["jwks_uri"], ""
+
+    async def _get(self, url: str) -> bytes:
+        parts = urlsplit(url)
+        if parts.scheme != "https" or not parts.hostname:
+            raise ValueError(f"Get {go_quote(url)}: unsupported protocol scheme {go_quote(parts.scheme)}")
+        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        target = Target(url, parts.hostname, parts.port or 443, path, parts.hostname, self._authority, method="GET")
+        status, _, body = await self._caller().exchange(target, seconds=FETCH_SECONDS)
+        if status != 200:
+            raise ValueError(f"{status}: {body[:2048].decode('utf-8', 'replace')}")
+        return body
+
+    # --- keys -------------------------------------------------------------------------------------------------------
+    async def _refresh(self) -> None:
+        """Fetch the keys; several who wait share one fetch."""
+        if self._fetching is None or self._fetching.done():
+            self._fetching = asyncio.get_running_loop().create_task(self._fetch())
+        await asyncio.shield(self._fetching)
+
+    async def _fetch(self) -> None:
+        try:
+            document = json.loads(await self._get(self._keys_url))
+            found = [jose.from_jwk(each) for each in document["keys"]]
+            self._keys, self._fetch_error = [key for key in found if key is not None], ""
+        except WebhookError as error:
+            self._fetch_error = f"oidc: get keys failed {error}"
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            self._fetch_error = f"oidc: failed to decode keys: {error}"
+        self._fetched = self._clock()
+
+    # --- tokens -----------------------------------------------------------------------------------------------------
+    def __call__(self, token: str, audiences: tuple[str, ...]) -> Known | None:
+        said = jose.unverified(token)
+        if said is None or _issuer_of(said) != self.settings.url:
+            return None
+        digest = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
+        known = self._users.get(digest)
+        if known is None:
+            if not self._keys_url:
+                raise Rejected("oidc: authenticator not initialized")
+            user = self._verified(token)
+            self._users.put(digest, user, min(_KEPT_SECONDS, said["exp"] - self._clock()))
+            return self._agnostic(user, audiences)
+        return self._agnostic(known.value, audiences)
+
+    def _verified(self, token: str) -> User:
+        parts = jose.take_apart(token)
+        if parts is None:
+            raise Rejected("oidc: verify token: oidc: malformed jwt")
+        if parts.algorithm not in self._algorithms:
+            shown = f"[{' '.join(map(go_quote, self._algorithms))}]"
+            text = f"unsupported algorithm, expected {shown} got {go_quote(parts.algorithm)}"
+            raise Rejected(f"oidc: verify token: oidc: id token signed with {text}")
+        self._check_signature(parts)
+        self._check_claims(parts.claims)
+        try:
+            return identity(self.settings, parts.claims)
+        except ValueError as error:
+            raise Rejected(f"oidc: {error}") from None
+
+    def _check_signature(self, parts: jose.Token) -> None:
+        wanted = parts.key_id
+        if any(key.verifies(parts) for key in self._keys if not wanted or key.key_id == wanted):
+            return
+        if self._fetched + _PATIENCE < self._clock():
+            raise Pending(self._refresh)
+        why = f"fetching keys {self._fetch_error}" if self._fetch_error else "failed to verify id token signature"
+        raise Rejected(f"oidc: verify token: failed to verify signature: {why}")
+
+    def _check_claims(self, claims: Obj) -> None:
+        now, told = self._clock(), claims.get("aud") or []
+        audiences = [told] if isinstance(told, str) else told
+        if not isinstance(audiences, list) or not set(self.settings.audiences) & {
+            a for a in audiences if type(a) is str
+        }:
+            shown = f"[{' '.join(go_quote(str(a)) for a in audiences)}]"
+            wanted = self.settings.audiences
+            expected = go_quote(wanted[0]) if len(wanted) == 1 else f"in [{' '.join(map(go_quote, sorted(wanted)))}]"
+            raise Rejected(f"oidc: verify token: oidc: expected audience {expected} got {shown}")
+        until: Any = claims.get("exp")
+        start: Any = claims.get("nbf")
+        if type(until) not in (int, float) or until < now:
+            shown = _go_time(until if type(until) in (int, float) else 0)
+            raise Rejected(f"oidc: verify token: oidc: token is expired (Token Expiry: {shown})")
+        if start is None:
+            return
+        if type(start) not in (int, float) or now + _NOT_BEFORE_LEEWAY < start:
+            shown = _go_time(start if type(start) in (int, float) else 0)
+            text = f"current time {_go_time(now)} before the nbf (not before) time: {shown}"
+            raise Rejected(f"oidc: verify token: oidc: {text}")
+
+
+def _issuer_of(claims: Obj) -> str:
+    issuer = claims.get("iss")
+    if issuer == "accounts.google.com":  # as Google's older tokens say it
+        return "https://accounts.google.com"
+    return issuer if isinstance(issuer, str) else ""
+
+
+def _go_time(seconds: float) -> str:
+    return strftime("%Y-%m-%d %H:%M:%S +0000 UTC", gmtime(seconds))

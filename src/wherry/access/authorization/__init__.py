@@ -1,0 +1,1 @@
+"""Who may: authorizers beside RBAC, the configuration that orders them, and the roles that a start puts right."""
