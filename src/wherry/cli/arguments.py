@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from wherry.cli import access_flags, auditflags
+from wherry.cli import access_flags, protection
 
 DATA = Path(".wherry")
 PORT = 6443
@@ -88,4 +88,4 @@ def _up(up: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     up.add_argument("--log-level", choices=LOG_LEVELS, default="warning", help="how much to log (default warning)")
     access_flags.add(up)
-    auditflags.add(up)
+    protection.add(up)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wherry.cli import auditflags
+from wherry.cli import protection
 from wherry.cli.access_flags import options_of
 from wherry.cli.arguments import DATA
 
@@ -69,7 +69,9 @@ async def _serve(options: argparse.Namespace, access: AccessOptions) -> None:
         names=options.tls_name,
         kubeconfig_path=options.kubeconfig or (DATA / "kubeconfig" if options.in_memory else None),
         access=access,
-        audit=auditflags.options(options),
+        audit=protection.options(options),
+        encryption=options.encryption_provider_config,
+        reload_encryption=options.encryption_provider_config_automatic_reload,
     )
     await plane.start()
     try:

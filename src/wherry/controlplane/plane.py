@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from wherry.access.audit.options import AuditOptions
     from wherry.controlplane.features import Features
     from wherry.controlplane.requests import RequestSigner
+    from wherry.controlplane.sealing import Sealing
     from wherry.server.handler import ApiHandler
 
 MASTERS = "system:masters"
@@ -64,6 +65,7 @@ class ControlPlane:
     `data_dir` None keeps everything in memory. `storage_url` puts the records elsewhere than into the data folder.
     `port` 0 takes a free one: `url` tells which. `kubeconfig_path` None writes the kubeconfig into the data folder.
     `users` are further bearer tokens; everything else about who may come in and do what is in `access`.
+    `encryption` is the file of an EncryptionConfiguration for what lies on disk.
     """
 
     def __init__(
@@ -79,6 +81,8 @@ class ControlPlane:
         access: AccessOptions | None = None,
         limits: Limits | None = None,
         audit: AuditOptions | None = None,
+        encryption: Path | None = None,
+        reload_encryption: bool = False,
         handler: MakeHandler = make_handler,
     ):
         self._folder = DataFolder(data_dir) if data_dir is not None else None
@@ -92,6 +96,7 @@ class ControlPlane:
             self._access = replace(self._access, users={**self._access.users, **users})
         self._limits = limits or Limits()
         self._audit = audit
+        self._encryption, self._reload_encryption = encryption, reload_encryption
         self._auditor: Auditor | None = None
         self._make_handler = handler
         self._storage: Storage | None = None
@@ -126,7 +131,8 @@ class ControlPlane:
             raise
 
     async def _start(self, sock: socket.socket) -> None:
-        self._storage = open_storage(self._storage_url)  # takes the lock: from here on the folder is ours
+        sealer = self._sealing()
+        self._storage = open_storage(self._storage_url, sealer)  # takes the lock: from here on the folder is ours
         self.token = self._folder.token() if self._folder is not None else new_token()
         self._pki = pki = Pki(self._folder.pki if self._folder is not None else None)
         tls = ServerTls(pki, self._server_names(), self._tls_files())
@@ -135,6 +141,8 @@ class ControlPlane:
         self._handler = handler
         self._files = FileWatch()
         self._files.add(tls.files, tls.reload)
+        if sealer is not None and self._encryption is not None and self._reload_encryption:
+            self._files.add((self._encryption,), sealer.reload)
         self._files.start()
         self._begin_audit(handler)
         self._server = Server(ApiApp(handler, self._limits), sock, tls)
@@ -143,6 +151,14 @@ class ControlPlane:
         self.kubeconfig = kubeconfig.render(server=self.url, authority=pki.authority, client=admin, token=self.token)
         if self.kubeconfig_path is not None:
             kubeconfig.write(self.kubeconfig_path, self.kubeconfig)
+
+    def _sealing(self) -> Sealing | None:
+        """Raises EncryptionError for a configuration that does not work."""
+        if self._encryption is None:
+            return None
+        from wherry.controlplane.sealing import load
+
+        return load(self._encryption)
 
     def _begin_audit(self, handler: Handler) -> None:
         """Raises AuditError for a configuration that does not work."""

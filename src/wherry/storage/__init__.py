@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from wherry.storage.api import Storage, StorageError
+from wherry.storage.api import Sealer, Storage, StorageError
 
 _FORMS = "memory: (forgets at exit) and sqlite:///path/to/folder"
 
 
-def open_storage(url: str) -> Storage:
+def open_storage(url: str, sealer: Sealer | None = None) -> Storage:
     """The storage behind a URL: `memory:`, `sqlite:///absolute/folder` or `sqlite:relative/folder`.
 
-    Raises StorageError (DataFolderInUse, NewerFormat) with a message for the user.
+    `sealer` encrypts what lies on disk. Raises StorageError (DataFolderInUse, NewerFormat) with a message for the user.
     """
     scheme, colon, rest = url.partition(":")
     if scheme == "memory" and rest.strip("/") == "":
@@ -23,5 +23,5 @@ def open_storage(url: str) -> Storage:
             raise StorageError(f"{url!r} names no folder; write {_FORMS.split(' and ')[1]}")
         from wherry.storage.sqlite import SqliteStorage
 
-        return SqliteStorage(path)
+        return SqliteStorage(path, sealer=sealer)
     raise StorageError(f"unknown storage {url!r}; known are {_FORMS}")

@@ -94,6 +94,25 @@ class Page(NamedTuple):
 Encoder = Callable[[int], bytes]
 
 
+SEALED = b"k8s:enc:"  # what sealed values begin with, and no others
+
+
+class Sealer(Protocol):
+    """Encryption at rest. Keys are those of the log. `seal` is called by the thread that writes."""
+
+    def form(self, key: str) -> bytes:
+        """What values of this key begin with as they are written now; empty for plain ones."""
+
+    def seal(self, key: str, value: bytes) -> tuple[bytes, bytes]:
+        """(form, what is stored)."""
+
+    def unseal(self, key: str, stored: bytes) -> tuple[bytes, bytes]:
+        """(form, the value) of something sealed. Raises StorageError that names the key it would need."""
+
+    def plain_allowed(self, key: str) -> bool:
+        """Whether a value of this key may stand on disk as it is."""
+
+
 class Storage(Protocol):
     """One space of keys: what `memory`, `sqlite` (and later `etcd`) provide; chosen by URL scheme in
     `wherry.storage.open_storage`."""
@@ -160,6 +179,10 @@ class Storage(Protocol):
 
     def compact(self, revision: int) -> None:
         """Forget versions and events older than `revision`, in the background, in small steps; never stalls writers."""
+
+    def stale(self, record: Record) -> bool:
+        """Whether the record lies on disk in another form (encrypted otherwise, or not) than it would be written now:
+        a write that changes nothing is worth its while then."""
 
     def records(self) -> Iterator[Record]:
         """Everything that stands here now, in no order."""

@@ -82,6 +82,10 @@ class Log(Space):
     def unneeded(self, space: Space, records: Iterable[Record]) -> None:
         """A space was dropped that held these."""
 
+    def outdated(self, space: Space, record: Record) -> bool:
+        """Whether a record lies on disk otherwise than it would be written now."""
+        return False
+
     # --- spaces -------------------------------------------------------------------------------------------------
 
     def space(self, name: str) -> Space | None:

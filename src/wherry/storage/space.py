@@ -172,6 +172,9 @@ class Space:
         while not self._index.forget(0, FORGET_STEPS):
             await asyncio.sleep(0)
 
+    def stale(self, record: Record) -> bool:
+        return self._log.outdated(self, record)
+
     async def close(self) -> None:
         """A space ends with its log; closing the first one closes the log."""
 

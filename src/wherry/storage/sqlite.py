@@ -20,12 +20,12 @@ import gc
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from queue import SimpleQueue
 from typing import NamedTuple, TypeVar
 
-from wherry.storage.api import Event, NewerFormat, Record, StorageError
+from wherry.storage.api import SEALED, Event, NewerFormat, Record, Sealer, StorageError
 from wherry.storage.commit import KEEP, Act, Log, Write
 from wherry.storage.folder import FolderLock
 from wherry.storage.index import Index, Keep
@@ -33,6 +33,7 @@ from wherry.storage.replay import Loaded, Replay, SpaceRow
 from wherry.storage.space import Space
 
 _T = TypeVar("_T")
+_Row = tuple[int, int, str, bytes]
 
 FORMAT = 2  # 2 added the table of spaces
 FILE = "wherry.db"
@@ -65,11 +66,12 @@ class _Job(NamedTuple):
 class SqliteStorage(Log):
     """A storage in a folder. Constructing it opens (or makes) the folder; `close` releases it."""
 
-    def __init__(self, path: str | os.PathLike[str], keep: Keep | None = None):
+    def __init__(self, path: str | os.PathLike[str], keep: Keep | None = None, sealer: Sealer | None = None):
         folder = Path(path)
         self._lock = FolderLock(folder)
+        self._sealer = sealer
         try:
-            self._db = _Database(folder / FILE)
+            self._db = _Database(folder / FILE, sealer)
             try:
                 loaded = _without_collector(self._db.load)
             except BaseException:
@@ -120,6 +122,12 @@ class SqliteStorage(Log):
             self._dead.append(previous.revision)
         if event.record is None:
             self._dead.append(event.revision)
+
+    def outdated(self, space: Space, record: Record) -> bool:
+        sealer = self._sealer
+        if sealer is None:
+            return False
+        return self._db.forms.get(record.revision, b"") != sealer.form(space.key(record.key))
 
     def unneeded(self, space: Space, records: Iterable[Record]) -> None:
         self._dead += [record.revision for record in records if not space.held(record)]
@@ -191,8 +199,10 @@ class SqliteStorage(Log):
 class _Database:
     """The SQLite file: opening, reading everything, one transaction per job."""
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, sealer: Sealer | None = None):
         self.path = path
+        self.forms: dict[int, bytes] = {}  # of sealed values, by revision
+        self._sealer = sealer
         self._inserts: dict[int, str] = {}
         try:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # the side files get the same permissions
@@ -239,10 +249,41 @@ class _Database:
         try:
             spaces = self._connection.execute("SELECT name, made, source, at, dropped FROM spaces ORDER BY made")
             replay = Replay([SpaceRow(*row) for row in spaces], self._meta("oldest"))
-            replay.run(self._connection.execute("SELECT revision, created, key, value FROM log ORDER BY revision"))
-            return replay.result(self._meta("revision"))
+            rows = self._connection.execute("SELECT revision, created, key, value FROM log ORDER BY revision")
+            replay.run(self._unsealed(rows))
+            loaded = replay.result(self._meta("revision"))
         except sqlite3.DatabaseError as error:
             raise _unreadable(self.path, error) from error
+        if self._sealer is not None:
+            self._check_plain(loaded, self._sealer)
+        return loaded
+
+    def _unsealed(self, rows: Iterable[_Row]) -> Iterator[_Row]:
+        """Raises StorageError for a value that no key opens."""
+        sealer, length = self._sealer, len(SEALED)
+        for row in rows:
+            if row[3][:length] != SEALED:
+                yield row
+                continue
+            number, created, key, stored = row
+            if sealer is None:
+                name = stored.split(b":", 5)[4].decode("utf-8", "replace")
+                raise StorageError(
+                    f"{self.path} holds encrypted values ({key}, key {name!r}); "
+                    "give the encryption configuration that they were written with (--encryption-provider-config)"
+                )
+            self.forms[number], value = sealer.unseal(key, stored)
+            yield number, created, key, value
+
+    def _check_plain(self, loaded: Loaded, sealer: Sealer) -> None:
+        """What stands now and must not lie on disk as it is. What only history shows goes by itself."""
+        for records in loaded.records.values():
+            for record in records.values():
+                if record.revision not in self.forms and not sealer.plain_allowed(record.key):
+                    raise StorageError(
+                        f"{record.key} is not encrypted, and the encryption configuration has no provider `identity` "
+                        "to read it; add one behind the others, until all is written anew"
+                    )
 
     def write(self, job: _Job) -> None:
         """One transaction, durable when this returns; on failure nothing of it stays."""
@@ -270,6 +311,9 @@ class _Database:
             high = max(max(job.dead, default=0), acts[-1].event.revision if acts else 0)
             execute("UPDATE meta SET number = max(number, ?) WHERE name = 'revision'", (high,))
             execute("COMMIT")
+            if self.forms:
+                for number in job.dead:
+                    self.forms.pop(number, None)
         except BaseException:
             if self._connection.in_transaction:  # SQLite has rolled back by itself after some errors
                 execute("ROLLBACK")
@@ -289,13 +333,18 @@ class _Database:
         if statement is None:
             statement = self._inserts[count] = "INSERT INTO log VALUES " + ",".join(["(?,?,?,?)"] * count)
         values: list[int | str | bytes] = []
+        sealer = self._sealer
         for write in batch:
             event = write.event
             key = write.space.key(event.key)
-            if event.record is not None:
-                values += (event.revision, event.record.created, key, event.record.value)
-            elif event.final is not None:
-                values += (event.revision, 0, key, event.final.value)
+            record = event.record or event.final
+            assert record is not None  # what is no such write is an Act
+            value = record.value
+            if sealer is not None:
+                form, value = sealer.seal(key, value)
+                if form:
+                    self.forms[event.revision] = form
+            values += (event.revision, record.created if event.record is not None else 0, key, value)
         self._connection.execute(statement, values)
 
     def close(self) -> None:

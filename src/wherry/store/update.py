@@ -191,7 +191,7 @@ async def _round(
         return await _delete_now(store, d, record, old, new, ctx)
     kept = new if d.conversion is None else await d.conversion.stored(new)
     if _unchanged(old, new):
-        if d.refresh is None or _unchanged(orjson.loads(record.value), kept):
+        if not store.storage.stale(record) and (d.refresh is None or _unchanged(orjson.loads(record.value), kept)):
             return Outcome(d.view(record), 200, d.load(record))
         _keep_times(old, kept)
     if ctx.dry_run:

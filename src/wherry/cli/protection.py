@@ -1,4 +1,4 @@
-"""The flags of `wherry up` for audit, under kube-apiserver's names, and what comes of them."""
+"""The flags of `wherry up` for audit and encryption at rest, under kube-apiserver's names, and what comes of them."""
 
 from __future__ import annotations
 
@@ -66,6 +66,13 @@ def add(up: argparse.ArgumentParser) -> None:
     add("--audit-webhook-truncate-enabled", action="store_true", help="leave out the objects of long events")
     add("--audit-webhook-truncate-max-batch-size", type=int, default=10 << 20, metavar="BYTES", help="(10485760)")
     add("--audit-webhook-truncate-max-event-size", type=int, default=102_400, metavar="BYTES", help="(102400)")
+    group = up.add_argument_group("encryption at rest")
+    add = group.add_argument
+    add("--encryption-provider-config", type=Path, metavar="FILE", help="an EncryptionConfiguration: what is encrypted")
+    add(
+        "--encryption-provider-config-automatic-reload", type=yes_or_no, nargs="?", const=True, default=False,
+        metavar="BOOL", help="read it again when it changes (default false)",
+    )  # fmt: skip
 
 
 def options(args: argparse.Namespace) -> AuditOptions | None:
