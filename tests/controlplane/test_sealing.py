@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 import yaml
-from wherry.controlplane.encryption import Encryption
 
 from wherry.access.chain import ADMIN
 from wherry.client import Client, Kind
 from wherry.controlplane.sealing import EncryptionError, Sealing, load, parse
+from wherry.kit.files import FileWatch
 from wherry.server.build import build_handler
 from wherry.server.local import LocalTransport
 from wherry.storage import open_storage
@@ -258,14 +258,12 @@ def test_the_file_is_read_again_when_it_changes(tmp_path: Path) -> None:
         os.replace(fresh, file)
 
     write(yaml.safe_dump(config({"aescbc": keys("a")})))
-    encryption = Encryption(file)
-    sealer = encryption.load()
-    assert not encryption.look()
+    sealer = load(file)
+    files = FileWatch()
+    files.add((file,), sealer.reload)
     write("nonsense")
-    assert not encryption.look()
+    files.look()
     assert sealer.form(KEY) == b"k8s:enc:aescbc:v1:a:"
     write(yaml.safe_dump(config({"secretbox": keys("b")}, {"aescbc": keys("a")})))
-    assert encryption.look()
+    files.look()
     assert sealer.form(KEY) == b"k8s:enc:secretbox:v1:b:"
-    file.unlink()
-    assert not encryption.look()

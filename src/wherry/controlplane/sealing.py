@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import logging
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from typing import Any
 
 from wherry.errors import ConfigurationError, FieldError, invalid, required
 from wherry.storage.api import StorageError
+
+log = logging.getLogger("wherry")
 
 API_VERSION = "apiserver.config.k8s.io/v1"
 _PROVIDERS = ("aesgcm", "aescbc", "secretbox", "identity", "kms")
@@ -135,15 +138,18 @@ _UNSEAL: dict[str, _Cipher] = {
 class Sealing:
     """A `storage.api.Sealer`: which provider writes what, and who may open it.
 
-    The first provider of a resource writes, all of them read. `replace` exchanges the rules while the server runs; a
+    The first provider of a resource writes, all of them read. `reload` exchanges the rules while the server runs; a
     write that is under way is sealed by the old or the new ones, never by a mixture."""
 
     rules: dict[Place, list[Provider]]
-    source: str  # where the rules come from, for texts
+    source: str  # the file that the rules come from
     _known: dict[Place, list[Provider]] = field(default_factory=dict)
 
-    def replace(self, other: Sealing) -> None:
+    def reload(self) -> None:
+        """The file has changed. Raises EncryptionError, and what held before goes on."""
+        other = load(Path(self.source))
         self.rules, self._known = other.rules, other._known
+        log.warning("the encryption configuration %s was read again", self.source)
 
     def _providers(self, key: str) -> list[Provider]:
         _, _, group, resource, _ = key.split("/", 4)
