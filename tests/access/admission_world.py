@@ -24,9 +24,16 @@ class World:
         self.handler = handler
         self.warnings: list[str] = []
 
-    async def call(self, method: str, path: str, body: Any = None, media: str = "application/json") -> tuple[int, Any]:
+    async def call(
+        self, method: str, path: str, body: Any = None, media: str = "application/json", user: str = ""
+    ) -> tuple[int, Any]:
+        """`user` is impersonated; nodes as members of their group."""
         raw, _, query = path.partition("?")
         headers = [("authorization", "Bearer t"), ("content-type", media), ("user-agent", "test")]
+        if user:
+            headers.append(("impersonate-user", user))
+            if user.startswith("system:node:"):
+                headers.append(("impersonate-group", "system:nodes"))
         data = b"" if body is None else orjson.dumps(body)
         response = await self.handler(Request(method, unquote(raw), raw, query, headers, data))
         self.warnings = [value for name, value in response.headers if name == "warning"]
@@ -44,12 +51,12 @@ class World:
         return await self.call("POST", f"/api/v1/namespaces/default/configmaps{query}", obj)
 
 
-def with_world(test: Callable[[World], Awaitable[None]]) -> None:
-    """Run a test in a control plane of its own."""
+def with_world(test: Callable[[World], Awaitable[None]], **options: Any) -> None:
+    """Run a test in a control plane of its own; `options` are those of `build_handler`."""
 
     async def main() -> None:
         storage = open_storage("memory:")
-        handler = await build_handler(storage, token="t")
+        handler = await build_handler(storage, token="t", **options)
         try:
             await test(World(handler))
         finally:

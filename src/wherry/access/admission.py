@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wherry.access.user import Attributes, Decision, User
 from wherry.machinery.kinds import Obj
@@ -17,6 +17,9 @@ from wherry.store.context import WriteContext
 from wherry.store.definition import Definition
 from wherry.store.registry import Registry
 from wherry.store.store import Store
+
+if TYPE_CHECKING:
+    from wherry.access.plugins.options import AdmissionOptions
 
 CREATE, UPDATE, DELETE, CONNECT = "CREATE", "UPDATE", "DELETE", "CONNECT"
 ALL = frozenset((CREATE, UPDATE, DELETE, CONNECT))
@@ -176,10 +179,12 @@ def default_plugins(
     registry: Registry,
     decide: Callable[[Attributes], Decision] | None = None,
     caller: Callable[[], Any] | None = None,
+    options: AdmissionOptions | None = None,
 ) -> Admission:
-    """What a kube-apiserver with its default flags has switched on, in its order.
+    """What a kube-apiserver with its default flags has switched on, in its order, or what `options` say.
 
     `decide` is the authorizer that plugins and expressions of policies may ask, `caller` gives the WebhookCaller."""
+    from wherry.access.plugins.options import AdmissionOptions
     from wherry.access.plugins.order import chains
 
-    return chains(store, registry, decide, caller)
+    return chains(store, registry, decide, caller, options or AdmissionOptions())

@@ -19,7 +19,7 @@ class OptionError(ConfigurationError):
 
 @dataclass(slots=True)
 class AccessOptions:
-    """Authentication and authorization of one control plane. `users` are further bearer tokens, beside a file's."""
+    """Access and admission of one control plane. `users` are further bearer tokens, beside a file's."""
 
     users: Mapping[str, User] = field(default_factory=dict)
     token_auth_file: Path | None = None
@@ -63,6 +63,10 @@ class AccessOptions:
     authorization_webhook_version: str = "v1"
     authorization_webhook_cache_authorized_ttl: float = 300.0
     authorization_webhook_cache_unauthorized_ttl: float = 30.0
+
+    enable_admission_plugins: tuple[str, ...] = ()
+    disable_admission_plugins: tuple[str, ...] = ()
+    admission_control_config_file: Path | None = None
 
     tls_cert_file: Path | None = None
     tls_private_key_file: Path | None = None

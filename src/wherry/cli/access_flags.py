@@ -23,6 +23,7 @@ _FILES = (
     ("client-ca-file", "authorities of client certificates, beside the control plane's own"),
     ("requestheader-client-ca-file", "authorities of authenticating proxies' certificates"),
     ("service-account-signing-key-file", "the key that signs tokens of ServiceAccounts"),
+    ("admission-control-config-file", "an AdmissionConfiguration: what single plugins are configured with"),
     ("tls-cert-file", "the server's certificate, instead of the control plane's own"),
     ("tls-private-key-file", "the key to it"),
 )
@@ -39,6 +40,8 @@ _TEXTS = (
 )
 _LISTS = (
     ("authorization-mode", "authorizers in order: AlwaysAllow, AlwaysDeny, Node, RBAC, Webhook (default RBAC)"),
+    ("enable-admission-plugins", "plugins to run beside the default ones"),
+    ("disable-admission-plugins", "default plugins not to run"),
     ("api-audiences", "audiences of the API (default: the issuers)"),
     ("oidc-signing-algs", "algorithms of tokens that are believed (default RS256)"),
     ("requestheader-allowed-names", "common names that proxies may have (default: any)"),
@@ -57,7 +60,7 @@ _DURATIONS = (
 
 def add(up: argparse.ArgumentParser) -> None:
     """All of them, as a group of their own in the help."""
-    group = up.add_argument_group("authentication and authorization", "named as kube-apiserver names them")
+    group = up.add_argument_group("authentication, authorization and admission", "named as kube-apiserver names them")
     for name, text in _FILES:
         group.add_argument(f"--{name}", type=Path, metavar="FILE", help=text)
     for name, text in _TEXTS:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from time import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -29,6 +29,9 @@ from wherry.store.registry import Registry
 from wherry.store.store import Store
 from wherry.store.watch import WatchHub
 
+if TYPE_CHECKING:
+    from wherry.access.plugins.options import AdmissionOptions
+
 
 async def build_handler(
     storage: Storage,
@@ -37,9 +40,11 @@ async def build_handler(
     clock: Callable[[], float] = time,
     options: AccessOptions | None = None,
     keys: Path | None = None,
+    plugins: AdmissionOptions | None = None,
 ) -> ApiHandler:
     """A handler that serves everything in `storage`; `token` is the administrator's bearer token, `keys` the folder in
-    which the key of ServiceAccount tokens lies (None: it lives as long as the handler).
+    which the key of ServiceAccount tokens lies (None: it lives as long as the handler), `plugins` which admission
+    plugins are on (None: what the options say).
 
     The caller ends it with `await handler.close()`, before it closes the storage.
     """
@@ -47,11 +52,10 @@ async def build_handler(
     registry = Registry()
     hub = WatchHub(storage)
     outgoing = Outgoing(store, registry)
-    access = Access(
-        storage, _look(storage), clock, options or AccessOptions(), lambda: outgoing.caller, token=token, keys=keys
-    )
+    options = options or AccessOptions()
+    access = Access(storage, _look(storage), clock, options, lambda: outgoing.caller, token=token, keys=keys)
     chain, rbac = access.chain, access.rbac
-    admission = default_plugins(store, registry, chain.ask, lambda: outgoing.caller)
+    admission = default_plugins(store, registry, chain.ask, lambda: outgoing.caller, plugins or _plugins(options))
     admission.preparing.append(escalation(chain, rbac))
     api = Api(store, registry, hub, chain, Documents(registry), admission, Recorder(), access.accounts)
     custom = CustomResources(store, registry, hub, outgoing.convert)
@@ -76,6 +80,13 @@ async def build_handler(
         await outgoing.close()
 
     return ApiHandler(api, close, collector.settled)
+
+
+def _plugins(options: AccessOptions) -> AdmissionOptions:
+    from wherry.access.plugins.options import make
+
+    enable, disable = options.enable_admission_plugins, options.disable_admission_plugins
+    return make(enable, disable, options.admission_control_config_file)
 
 
 def _look(storage: Storage) -> Look:

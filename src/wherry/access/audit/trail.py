@@ -24,6 +24,9 @@ DECISION, REASON = "authorization.k8s.io/decision", "authorization.k8s.io/reason
 _STATUS_MEMBERS = ("status", "message", "reason", "details")
 
 
+CONTENT = "patch.webhook.admission.k8s.io/"  # annotations that show parts of objects: not at the level Metadata
+
+
 class Trail:
     """What is known so far. `emit` tells it; stages that the policy leaves out are passed over."""
 
@@ -148,8 +151,11 @@ class Trail:
                 event["responseObject"] = self._response
         event["requestReceivedTimestamp"] = stamp(self.received)
         event["stageTimestamp"] = stamp(now if stage != "RequestReceived" else self.received)
-        if self.annotations:
-            event["annotations"] = self.annotations
+        notes = self.annotations
+        if self.config.level < Level.REQUEST:
+            notes = {key: value for key, value in notes.items() if not key.startswith(CONTENT)}
+        if notes:
+            event["annotations"] = notes
         return self.auditor.tell(event, self.config.level)
 
 

@@ -24,21 +24,22 @@ NOT_RESIZABLE = (
 )
 
 
-def default_classes(store: Store) -> Plugin:
-    """The mutating half: fill in the default class on create."""
+CLAIM = ("", "persistentvolumeclaims")
+INGRESSES = ("networking.k8s.io", "ingresses")
+_FILLED = {
+    CLAIM: ("storageClassName", STORAGE_CLASS_ANNOTATION, "storage.k8s.io/storageclasses", STORAGE_MARKS),
+    INGRESSES: ("ingressClassName", INGRESS_CLASS_ANNOTATION, "networking.k8s.io/ingressclasses", INGRESS_MARKS),
+}
+
+
+def default_class(store: Store, kind: tuple[str, str]) -> Plugin:
+    """The mutating half: fill in the default class of claims or of ingresses on create."""
+    field, annotation, classes, marks = _FILLED[kind]
 
     async def plugin(ask: Ask) -> None:
-        if ask.operation != "CREATE" or ask.subresource or ask.obj is None:
-            return
         res = ask.definition.resource
-        kind = (res.group, res.name)
-        if kind == ("", "persistentvolumeclaims"):
-            fill = "storageClassName", STORAGE_CLASS_ANNOTATION, "storage.k8s.io/storageclasses", STORAGE_MARKS
-        elif kind == ("networking.k8s.io", "ingresses"):
-            fill = "ingressClassName", INGRESS_CLASS_ANNOTATION, "networking.k8s.io/ingressclasses", INGRESS_MARKS
-        else:
+        if ask.operation != "CREATE" or ask.subresource or ask.obj is None or (res.group, res.name) != kind:
             return
-        field, annotation, classes, marks = fill
         spec = ask.obj.get("spec") or {}
         if spec.get(field) is not None or annotation in _annotations(ask.obj):
             return

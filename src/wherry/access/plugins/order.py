@@ -5,15 +5,16 @@ Where upstream's plugin has a half that changes objects and one that checks them
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from wherry.access.admission import CREATE, DELETE, UPDATE, WRITES, Admission, Kinds, Plugin, Step
-from wherry.access.plugins.classes import claim_resize, default_classes
+from wherry.access.admission import ALL, CREATE, DELETE, UPDATE, WRITES, Admission, Kinds, Step
+from wherry.access.plugins import nodes, placed, pods
+from wherry.access.plugins.certificates import BUNDLES, REQUESTS, approval, attestation, signing, subject_restriction
+from wherry.access.plugins.classes import CLAIM, INGRESSES, claim_resize, default_class
 from wherry.access.plugins.limits import limit_bounds, limit_defaults
 from wherry.access.plugins.namespaces import lifecycle
-from wherry.access.plugins.nodes import not_ready_taint
-from wherry.access.plugins.pods import checked_pods, pods
+from wherry.access.plugins.options import ORDER, AdmissionOptions, pod_security
 from wherry.access.plugins.podsecurity import KINDS as POD_SPECS
 from wherry.access.plugins.podsecurity import PodSecurity
 from wherry.access.plugins.policies import Policies
@@ -25,44 +26,108 @@ from wherry.store.registry import Registry
 from wherry.store.store import Store
 
 PODS: Kinds = frozenset([("", "pods")])
-CLAIMS: Kinds = frozenset([("", "persistentvolumeclaims")])
-CLASSED: Kinds = CLAIMS | {("networking.k8s.io", "ingresses")}
-LIMITED: Kinds = PODS | CLAIMS
+CLAIMS: Kinds = frozenset([CLAIM])
 NODES: Kinds = frozenset([("", "nodes")])
 SERVICES: Kinds = frozenset([("", "services")])
 NAMESPACES: Kinds = frozenset([("", "namespaces")])
 _CREATE, _UPDATE, _DELETE = frozenset((CREATE,)), frozenset((UPDATE,)), frozenset((DELETE,))
 
+Allowed = Callable[[Attributes], bool]
+
 
 def chains(
-    store: Store, registry: Registry, decide: Callable[[Attributes], Decision] | None, caller: Callable[[], Any] | None
+    store: Store,
+    registry: Registry,
+    decide: Callable[[Attributes], Decision] | None,
+    caller: Callable[[], Any] | None,
+    options: AdmissionOptions,
 ) -> Admission:
-    addresses = Addresses(store)
+    """Everything that is on, sorted; `caller` gives the way out to webhooks, without it there are none."""
+
+    def allowed(asked: Attributes) -> bool:
+        return decide is None or decide(asked).allowed
+
     policies = Policies(store, registry, decide)
-
     webhooks = Webhooks(store, registry, caller, decide) if caller is not None else None
-
-    def only(name: str, plugin: Plugin, operations: frozenset[str] = WRITES, kinds: Kinds | None = None) -> Step:
-        return Step(name, plugin, operations, kinds)
-
-    mutating = [
-        only("NamespaceLifecycle", lifecycle(store), _CREATE),
-        only("LimitRanger", limit_defaults(store), kinds=PODS),
-        only("ServiceAccount", pods(store), kinds=PODS),
-        only("TaintNodesByCondition", not_ready_taint, _CREATE, NODES),
-        only("DefaultStorageClass", default_classes(store), _CREATE, CLASSED),
-        only("StorageObjectInUseProtection", in_use_protection, _CREATE, frozenset(FINALIZERS)),
-        Step("MutatingAdmissionPolicy", policies.mutating()),
-    ]
+    mutating = [*_mutating(store, policies, webhooks), *_optional_mutating(store, registry, options)]
     validating = [
-        only("NamespaceLifecycle", lifecycle(store, deletes=True), _DELETE, NAMESPACES),
-        only("LimitRanger", limit_bounds(store), kinds=LIMITED),
-        only("PodSecurity", PodSecurity(store).plugin, kinds=POD_SPECS),
-        only("RuntimeClass", checked_pods(store), _CREATE, PODS),
-        only("PersistentVolumeClaimResize", claim_resize(store), _UPDATE, CLAIMS),
-        Step("ValidatingAdmissionPolicy", policies.validating()),
+        *_validating(store, policies, webhooks, allowed, options),
+        *_optional_validating(store, registry, allowed, options),
     ]
+    places = {name: place for place, name in enumerate(ORDER)}
+    for steps in (mutating, validating):
+        steps.sort(key=lambda step: places[step.name])
+    return Admission(
+        [step for step in mutating if options.on(step.name)],
+        [step for step in validating if options.on(step.name)],
+        preparing=[Step("", Addresses(store).plugin, WRITES, SERVICES)],
+    )
+
+
+def _mutating(store: Store, policies: Policies, webhooks: Webhooks | None) -> Iterator[Step]:
+    yield Step("NamespaceLifecycle", lifecycle(store), _CREATE)
+    yield Step("LimitRanger", limit_defaults(store), WRITES, PODS)
+    yield Step("ServiceAccount", pods.service_account(store), _CREATE, PODS)
+    yield Step("TaintNodesByCondition", nodes.not_ready_taint, _CREATE, NODES)
+    yield Step("Priority", pods.priority(store), WRITES, PODS)
+    yield Step("DefaultTolerationSeconds", pods.tolerations, WRITES, PODS)
+    yield Step("DefaultStorageClass", default_class(store, CLAIM), _CREATE, CLAIMS)
+    yield Step("StorageObjectInUseProtection", in_use_protection, _CREATE, frozenset(FINALIZERS))
+    yield Step("RuntimeClass", pods.runtime_class(store), _CREATE, PODS)
+    yield Step("DefaultIngressClass", default_class(store, INGRESSES), _CREATE, frozenset([INGRESSES]))
+    yield Step("PodTopologyLabels", placed.topology_labels(store), _CREATE, PODS)
+    yield Step("MutatingAdmissionPolicy", policies.mutating())
     if webhooks is not None:
-        mutating.append(Step("MutatingAdmissionWebhook", webhooks.mutating()))
-        validating.append(Step("ValidatingAdmissionWebhook", webhooks.validating()))
-    return Admission(mutating, validating, preparing=[only("", addresses.plugin, kinds=SERVICES)])
+        yield Step("MutatingAdmissionWebhook", webhooks.mutating())
+
+
+def _validating(
+    store: Store, policies: Policies, webhooks: Webhooks | None, allowed: Allowed, options: AdmissionOptions
+) -> Iterator[Step]:
+    requests = frozenset([REQUESTS])
+    security = PodSecurity(store, *pod_security(options.configuration.get("PodSecurity")))
+    yield Step("NamespaceLifecycle", lifecycle(store, deletes=True), _DELETE, NAMESPACES)
+    yield Step("LimitRanger", limit_bounds(store), WRITES, PODS | CLAIMS)
+    yield Step("ServiceAccount", pods.debugging_secrets(store), _UPDATE, PODS)
+    yield Step("PodSecurity", security.plugin, WRITES, POD_SPECS)
+    yield Step("PersistentVolumeClaimResize", claim_resize(store), _UPDATE, CLAIMS)
+    yield Step("RuntimeClass", pods.runtime_class(store, check=True), _CREATE, PODS)
+    yield Step("CertificateApproval", approval(allowed), _UPDATE, requests)
+    yield Step("CertificateSigning", signing(allowed), _UPDATE, requests)
+    yield Step("ClusterTrustBundleAttest", attestation(allowed), WRITES, frozenset([BUNDLES]))
+    yield Step("CertificateSubjectRestriction", subject_restriction, _CREATE, requests)
+    yield Step("PodResizeValidator", placed.resize(store), _UPDATE, PODS)
+    yield Step("ValidatingAdmissionPolicy", policies.validating())
+    if webhooks is not None:
+        yield Step("ValidatingAdmissionWebhook", webhooks.validating())
+
+
+def _optional_mutating(store: Store, registry: Registry, options: AdmissionOptions) -> Iterator[Step]:
+    if not options.enabled:
+        return
+    from wherry.access.plugins import optional
+    from wherry.access.plugins.noderestriction import NodeRestriction
+
+    selectors = options.configuration.get("PodNodeSelector") or {}
+    yield Step("AlwaysAdmit", optional.always_admit, frozenset())
+    yield Step("NamespaceAutoProvision", optional.namespace_provision(store, registry), _CREATE)
+    yield Step("NodeRestriction", NodeRestriction(store).plugin, WRITES | _DELETE)
+    yield Step("AlwaysPullImages", optional.always_pull, WRITES, PODS)
+    yield Step("PodNodeSelector", optional.node_selector(store, selectors), _CREATE, PODS)
+    yield Step("ExtendedResourceToleration", optional.extended_tolerations, WRITES, PODS)
+
+
+def _optional_validating(
+    store: Store, registry: Registry, allowed: Allowed, options: AdmissionOptions
+) -> Iterator[Step]:
+    if not options.enabled:
+        return
+    from wherry.access.plugins import optional
+
+    owners = optional.owner_references(registry, allowed)
+    yield Step("NamespaceExists", optional.namespace_exists(store), WRITES | _DELETE)
+    yield Step("LimitPodHardAntiAffinityTopology", optional.hard_anti_affinity, WRITES, PODS)
+    yield Step("AlwaysPullImages", optional.pulls_always, WRITES, PODS)
+    yield Step("OwnerReferencesPermissionEnforcement", owners, WRITES)
+    yield Step("DenyServiceExternalIPs", optional.no_external_ips, WRITES, SERVICES)
+    yield Step("AlwaysDeny", optional.always_deny, ALL)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 _BLOCK = re.compile(
     rb"^-----BEGIN ([^\r\n]*?)-----[ \t]*\r?\n(.*?)^-----END \1-----[ \t]*\r?$", re.DOTALL | re.MULTILINE
@@ -52,6 +52,31 @@ def request_problem(text: bytes) -> str:
     except ValueError:
         return "asn1: structure error: tags don't match"
     return ""
+
+
+def organizations(text: bytes) -> list[str]:
+    """The O of a certificate request's subject: the groups of the user. Raises ValueError for what is no request."""
+    from cryptography.x509.oid import NameOID
+
+    return _subject(text, NameOID.ORGANIZATION_NAME)
+
+
+def common_name(text: bytes) -> str:
+    """The CN of a certificate request's subject. Raises ValueError for what is no request."""
+    from cryptography.x509.oid import NameOID
+
+    found = _subject(text, NameOID.COMMON_NAME)
+    return found[-1] if found else ""
+
+
+def _subject(text: bytes, oid: Any) -> list[str]:
+    from cryptography import x509
+
+    blocks = pem_blocks(text)
+    if not blocks or blocks[0].kind != "CERTIFICATE REQUEST":
+        raise ValueError("PEM block type must be CERTIFICATE REQUEST")
+    request = x509.load_der_x509_csr(blocks[0].body)
+    return [str(a.value) for a in request.subject.get_attributes_for_oid(oid)]
 
 
 def _is_ec(request: object) -> bool:

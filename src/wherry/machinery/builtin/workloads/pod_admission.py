@@ -58,8 +58,13 @@ def admit_service_account(pod: Obj, account: Obj | None, suffix: Callable[[], st
         _mount_token(spec, suffix)
     if not spec.get("imagePullSecrets") and account.get("imagePullSecrets"):
         spec["imagePullSecrets"] = [{"name": item.get("name", "")} for item in account["imagePullSecrets"]]
-    if (account["metadata"].get("annotations") or {}).get(ENFORCE, "").lower() in ("1", "t", "true"):
+    if enforces_secrets(account):
         _check_secrets(spec, account)
+
+
+def enforces_secrets(account: Obj) -> bool:
+    """Whether pods of an account may use no secrets but those that it names."""
+    return (account["metadata"].get("annotations") or {}).get(ENFORCE, "").lower() in ("1", "t", "true")
 
 
 def _mount_token(spec: Obj, suffix: Callable[[], str]) -> None:
@@ -90,7 +95,7 @@ def _token_sources() -> Obj:
     }
 
 
-def _secret_names(spec: Obj) -> set[str]:
+def secret_names(spec: Obj) -> set[str]:
     """Secrets that a pod names in any place (VisitPodSecretNames); only whether there are any matters."""
     names = {item.get("name", "") for item in spec.get("imagePullSecrets") or ()}
     for key in ("containers", "initContainers", "ephemeralContainers"):
@@ -113,7 +118,7 @@ def _check_mirror(pod: Obj) -> None:
     spec = pod["spec"]
     if spec.get("serviceAccountName"):
         raise Refused("a mirror pod may not reference service accounts")
-    if _secret_names(spec):
+    if secret_names(spec):
         raise Refused("a mirror pod may not reference secrets")
     for volume in spec.get("volumes") or ():
         for source in (volume.get("projected") or {}).get("sources") or ():
