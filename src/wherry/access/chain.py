@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wherry.access.user import NO_OPINION, Attributes, Decision, Known, User
 from wherry.errors import Forbidden, Unauthorized, qualified, resource_details
@@ -43,8 +43,7 @@ class Undecided(Exception):
     """An authorizer failed and nobody else allowed the request: a fault of the server, not of the caller."""
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
+class Credentials(NamedTuple):
     """What a request shows. `certificate` was verified against the authority of clients, `proxy` is the common name of
     one that was verified against the authority of authenticating proxies."""
 
@@ -62,8 +61,7 @@ TokenAuthenticator = Callable[[str, tuple[str, ...]], Known | None]  # of a toke
 Authorizer = Callable[[Attributes], Decision]
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(NamedTuple):
     """What a resolver of rules knows of a user in a namespace; `error` is what it does not."""
 
     rules: Iterable[dict[str, Any]] = ()

@@ -17,7 +17,7 @@ class OptionError(ConfigurationError):
     """Options that contradict each other: says which and why."""
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, repr=False)  # each method that is made costs every start
 class AccessOptions:
     """Access and admission of one control plane. `users` are further bearer tokens, beside a file's."""
 

@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("wherry.access")
 
-DEFAULT_MODES = ("RBAC",)
 HEALTH_SECONDS = 60.0  # that new issuers have to answer before they take the place of those in force
 
 
@@ -83,7 +82,10 @@ class Access:
         self._remote: list[TokenAuthenticator] = []
         self._more_tokens()
         self._bearer = Bearer([*self._local, *self._remote])
-        authorizers, resolvers = self._authorizers(self._authorization())
+        authorizers: list[Authorizer] = [masters, self.rbac]
+        resolvers: list[RuleResolver] = [self.rbac.resolve]
+        if options.authorization_config is not None or options.authorization_mode:
+            authorizers, resolvers = self._authorizers(self._authorization())
         self.chain = Chain([*self._certificates(), self._bearer], authorizers, resolvers=resolvers)
         self.chain.anonymous = Anonymous(options.anonymous_auth is not False)
         self._pending: AuthenticationConfiguration | None = self._authentication()
@@ -234,10 +236,10 @@ class Access:
     def _authorization(self) -> list[AuthorizerSettings]:
         """What the file or the flags say. Raises ConfigurationError."""
         options = self._options
-        from wherry.access.authorization.modes import settings_of
-
         if options.authorization_config is None:
-            return settings_of(options, DEFAULT_MODES)
+            from wherry.access.authorization.modes import settings_of
+
+            return settings_of(options)
         from wherry.access.authorization.config import read
 
         return read(options.authorization_config.read_bytes())

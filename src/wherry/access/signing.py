@@ -10,11 +10,9 @@ digest of its public part, and texts of refusals are those of the JOSE library i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from wherry.access.authentication import jose
 from wherry.kit.pki import write_private
 
 if TYPE_CHECKING:
@@ -29,8 +27,7 @@ class BadSignature(Exception):
     """A token of the right form that none of these keys signed."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Keys:
+class _Keys(NamedTuple):
     private: Private
     signing: Key
     all: tuple[Key, ...]  # the one that signs first
@@ -61,6 +58,8 @@ class Signer:
 
     def sign(self, claims: dict[str, Any]) -> str:
         """A token that carries the claims."""
+        from wherry.access.authentication import jose
+
         keys = self._loaded()
         return jose.sign(keys.private, keys.signing.algorithm, keys.signing.key_id, claims)
 
@@ -77,6 +76,8 @@ class Signer:
         known = self._verified.get(token)
         if known is not None:
             return known
+        from wherry.access.authentication import jose
+
         parts = jose.take_apart(token)
         if parts is None:
             return None
@@ -93,6 +94,8 @@ class Signer:
 
     def publics(self) -> list[dict[str, str]]:
         """All public keys as JSON Web Keys (RFC 7517)."""
+        from wherry.access.authentication import jose
+
         return [jose.to_jwk(key) for key in self._loaded().all]
 
     def _loaded(self) -> _Keys:
@@ -101,6 +104,8 @@ class Signer:
         return self._keys
 
     def _read_all(self) -> _Keys:
+        from wherry.access.authentication import jose
+
         private = self._private()
         signing = jose.own_key(private.public_key())
         others = [jose.own_key(public) for path in self._key_files for public in _publics(path)]
@@ -108,6 +113,8 @@ class Signer:
         return _Keys(private, signing, tuple(distinct.values()))
 
     def _private(self) -> Private:
+        from wherry.access.authentication import jose
+
         path = self._signing_file
         if path is None and self.folder is not None:
             path = self.folder / FILE
@@ -133,6 +140,8 @@ class Signer:
 
 
 def _publics(path: Path) -> list[Any]:
+    from wherry.access.authentication import jose
+
     try:
         return jose.read_publics(path.read_bytes())
     except ValueError as error:

@@ -16,7 +16,6 @@ from time import strptime
 from typing import Any
 
 from wherry.access.authentication.audiences import common
-from wherry.access.authentication.jose import unverified
 from wherry.access.chain import AUTHENTICATED, CREDENTIAL_ID, Rejected
 from wherry.access.impersonation import service_account
 from wherry.access.signing import BadSignature, Signer
@@ -121,6 +120,8 @@ class AccountTokens:
         return Known(self._legacy_account(token, claims) if old else self._account(claims), tuple(shared))
 
     def _verified(self, token: str) -> Obj | None:
+        from wherry.access.authentication.jose import unverified
+
         said = unverified(token)
         if said is None or said.get("iss") not in (*self.issuers, LEGACY_ISSUER):
             return None

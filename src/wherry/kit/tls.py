@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,8 +21,7 @@ class TlsError(ConfigurationError):
     """A certificate or key that cannot be used: says which file and why."""
 
 
-@dataclass(frozen=True, slots=True)
-class TlsFiles:
+class TlsFiles(NamedTuple):
     """Files that a user brings; without them the control plane's own certificates are all there is."""
 
     certificate: Path | None = None

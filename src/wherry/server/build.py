@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from wherry.access.admission import default_plugins
-from wherry.access.authorization.defaults import reconcile
 from wherry.access.options import AccessOptions
 from wherry.access.outgoing import Outgoing
 from wherry.access.plugins.escalation import escalation
@@ -31,6 +30,8 @@ from wherry.store.watch import WatchHub
 
 if TYPE_CHECKING:
     from wherry.access.plugins.options import AdmissionOptions
+
+_LATER = 0.2
 
 
 async def build_handler(
@@ -67,7 +68,7 @@ async def build_handler(
     collector.start()
     access.start()
     # The defaults of a store that was sown a while ago may be older than this program.
-    completing = asyncio.create_task(reconcile(store, registry)) if grown else None
+    completing = asyncio.create_task(_complete(store, registry)) if grown else None
 
     async def close() -> None:
         hub.close()
@@ -87,6 +88,13 @@ def _plugins(options: AccessOptions) -> AdmissionOptions:
 
     enable, disable = options.enable_admission_plugins, options.disable_admission_plugins
     return make(enable, disable, options.admission_control_config_file)
+
+
+async def _complete(store: Store, registry: Registry) -> None:
+    await asyncio.sleep(_LATER)  # whoever starts a control plane waits for its first answers, not for this
+    from wherry.access.authorization.defaults import reconcile
+
+    await reconcile(store, registry)
 
 
 def _look(storage: Storage) -> Look:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import unquote
 
 from wherry.access.authentication.audiences import Agnostic
@@ -18,8 +18,7 @@ from wherry.access.user import Known, User
 _BAD_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 
 
-@dataclass(frozen=True, slots=True)
-class ProxyHeaders:
+class ProxyHeaders(NamedTuple):
     """Which headers a proxy may use, and which common names it may have (none named: any)."""
 
     names: tuple[str, ...] = ("X-Remote-User",)

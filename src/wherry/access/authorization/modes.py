@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from wherry.access.options import AccessOptions, OptionError
@@ -13,9 +12,9 @@ if TYPE_CHECKING:
 MODES = ("AlwaysAllow", "AlwaysDeny", "Node", "RBAC", "Webhook")
 
 
-def settings_of(options: AccessOptions, default: Sequence[str]) -> list[AuthorizerSettings]:
+def settings_of(options: AccessOptions) -> list[AuthorizerSettings]:
     """Raises OptionError."""
-    modes = options.authorization_mode or default
+    modes = options.authorization_mode
     for mode in modes:
         if mode not in MODES:
             raise OptionError(f'authorization-mode "{mode}" is not a valid mode; known: {", ".join(MODES)}')
