@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import pytest
 
+from wherry.access.authentication.jose import unverified
 from wherry.access.chain import Rejected
 from wherry.access.tokens import ISSUER, AccountTokens, Bound
 from wherry.access.user import User
@@ -113,3 +115,68 @@ def test_the_kubelets_tokens_last_a_year(world: World):
     world.now += 4000
     assert world.ask(bound) is not None
     assert world.why(other) == "service account token has expired"
+
+
+# --- tokens of the old kind, in Secrets ------------------------------------------------------------------------------
+
+
+def kept(world: World) -> tuple[str, dict[str, Any]]:
+    """A token and the Secret that holds it."""
+    secret = named("s", "u9")
+    token = world.tokens.legacy(world.account, secret)
+    secret["data"] = {"token": base64.b64encode(token.encode()).decode()}
+    world.objects[("secrets", "ns", "s")] = secret
+    return token, secret
+
+
+def test_a_secrets_token_lives_as_long_as_the_secret(world: World):
+    token, secret = kept(world)
+    user = world.ask(token)
+    new = world.ask(world.issue())
+    assert new is not None
+    assert user == User(new.name, new.uid, new.groups)
+    world.now += 10 * 365 * 86400
+    assert world.ask(token) is not None
+    secret["data"]["token"] = base64.b64encode(b"another").decode()
+    assert world.why(token) == "Token does not match server's copy"
+    secret["metadata"]["deletionTimestamp"] = "2030-01-01T00:00:00Z"
+    assert world.why(token) == "Token has been invalidated"
+    del world.objects[("secrets", "ns", "s")]
+    assert world.why(token) == "Token has been invalidated"
+
+
+def test_a_secrets_token_and_its_account(world: World):
+    token, secret = kept(world)
+    secret["metadata"]["labels"] = {"kubernetes.io/legacy-token-invalid-since": "2030-01-01"}
+    assert "has been marked invalid" in world.why(token)
+    secret["metadata"]["labels"] = {}
+    world.account["metadata"]["uid"] = "u5"
+    assert world.why(token) == "ServiceAccount UID (u5) does not match claim (u1)"
+    del world.objects[("serviceaccounts", "ns", "sa")]
+    assert world.why(token) == 'serviceaccounts "sa" not found'
+
+
+def test_a_secrets_token_is_for_the_api(world: World):
+    token, _ = kept(world)
+    assert world.ask(token, ISSUER) is not None
+    assert "is invalid for the target audiences" in world.why(token, "vault")
+
+
+@pytest.mark.parametrize("claim", ["sub", "secret.name", "service-account.name", "service-account.uid", "namespace"])
+def test_a_secrets_token_that_says_too_little(world: World, claim: str):
+    token, _ = kept(world)
+    claims = unverified(token)
+    assert claims is not None
+    claims.pop(claim if claim == "sub" else f"kubernetes.io/serviceaccount/{claim}")
+    assert "claim is missing" in world.why(world.tokens.signer.sign(claims))
+
+
+def test_a_token_of_ours_that_names_another_account_than_it_is_for(world: World):
+    claims = unverified(world.issue())
+    assert claims is not None
+    forged = world.tokens.signer.sign({**claims, "sub": "system:serviceaccount:ns:root"})
+    assert "could not be validated" in world.why(forged)
+    token, _ = kept(world)
+    old = unverified(token)
+    assert old is not None
+    assert world.why(world.tokens.signer.sign({**old, "sub": "system:masters"})) == "sub claim is invalid"

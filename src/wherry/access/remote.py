@@ -38,13 +38,15 @@ def target_of_kubeconfig(path: Path) -> Target:
         raise KubeconfigError(f"{path}: {error}") from None
     if not isinstance(config, dict):
         raise KubeconfigError(f"{path}: not a kubeconfig")
-    context = _named(config, "contexts", config.get("current-context"), "context")
-    cluster = _named(config, "clusters", context.get("cluster"), "cluster")
-    user = _named(config, "users", context.get("user"), "user")
     try:
+        context = _named(config, "contexts", config.get("current-context"), "context")
+        cluster = _named(config, "clusters", context.get("cluster"), "cluster")
+        user = _named(config, "users", context.get("user"), "user")
         return _target(cluster, user, path.parent)
     except (OSError, ValueError) as error:
         raise KubeconfigError(f"{path}: {error}") from None
+    except (TypeError, AttributeError):
+        raise KubeconfigError(f"{path}: not a kubeconfig") from None
 
 
 def _named(config: Obj, where: str, name: Any, what: str) -> Obj:

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from wherry.errors import AlreadyExists, NotFound
+from wherry.errors import AlreadyExists, Conflict, NotFound
 from wherry.store.bootstrap import MANAGER, SEEDS
 from wherry.store.registry import Registry
 from wherry.store.store import Store
@@ -40,7 +40,7 @@ async def reconcile(store: Store, registry: Registry, workspace: str = "root") -
         try:
             await _write(store, registry, workspace, resource, wanted, new=record is None)
             written += 1
-        except (AlreadyExists, NotFound) as race:
+        except (AlreadyExists, Conflict, NotFound) as race:
             log.warning("the default %s %s: %s", resource, name, race)
     return written
 

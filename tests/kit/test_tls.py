@@ -1,0 +1,173 @@
+"""TLS of the server: two kinds of authorities, and rotation of everything while it serves."""
+
+from __future__ import annotations
+
+import datetime
+import ssl
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from wherry.kit.pki import KeyPair, Pki, write_private
+from wherry.kit.tls import Identity, ServerTls, TlsError, TlsFiles
+
+
+class Talk:
+    """Client and server in one process, through memory."""
+
+    def __init__(self, tls: ServerTls, client: ssl.SSLContext, host: str = "localhost"):
+        to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.client = client.wrap_bio(to_client, to_server, server_hostname=host)
+        self.server = tls.context.wrap_bio(to_server, to_client, server_side=True)
+        done: set[Any] = set()
+        for _ in range(10):
+            for side in (self.client, self.server):
+                try:
+                    side.do_handshake()
+                    done.add(side)
+                except ssl.SSLWantReadError:
+                    pass
+        assert len(done) == 2
+
+
+def client(authority: bytes, pair: KeyPair | None = None, folder: Path | None = None) -> ssl.SSLContext:
+    context = ssl.create_default_context(cadata=authority.decode())
+    if pair is not None:
+        assert folder is not None
+        write_private(folder / "client.pem", pair.certificate + pair.key)
+        context.load_cert_chain(folder / "client.pem")
+    return context
+
+
+def identify(tls: ServerTls, context: ssl.SSLContext) -> Identity:
+    return tls.identify(Talk(tls, context).server)
+
+
+def served(talk: Talk) -> bytes:
+    found = talk.client.getpeercert(True)
+    assert found is not None
+    return found
+
+
+def leaf(pki: Pki, *, start: int = -3600, end: int = 3600, usage: Any = ExtendedKeyUsageOID.CLIENT_AUTH) -> KeyPair:
+    """A client's certificate of an authority, valid between two seconds from now."""
+    authority = x509.load_pem_x509_certificate(pki.authority)
+    signer = serialization.load_pem_private_key(pki._pair("ca").key, None)
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.datetime.now(datetime.UTC)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "jane")]))
+        .issuer_name(authority.subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now + datetime.timedelta(seconds=start))
+        .not_valid_after(now + datetime.timedelta(seconds=end))
+        .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+    )
+    assert isinstance(signer, ec.EllipticCurvePrivateKey)
+    made = builder.sign(signer, hashes.SHA256())
+    form = serialization.PrivateFormat.PKCS8
+    pem = serialization.Encoding.PEM
+    return KeyPair(made.public_bytes(pem), key.private_bytes(pem, form, serialization.NoEncryption()))
+
+
+def test_users_and_proxies_are_told_apart(tmp_path: Path) -> None:
+    pki, more, proxies = Pki(tmp_path / "a"), Pki(None), Pki(None)
+    (tmp_path / "more").write_bytes(more.authority)
+    (tmp_path / "proxies").write_bytes(proxies.authority)
+    files = TlsFiles(client_authority=tmp_path / "more", proxy_authority=tmp_path / "proxies")
+    tls = ServerTls(pki, ["localhost"], files)
+    assert tls.files == (tmp_path / "more", tmp_path / "proxies")
+    for authority in (pki, more):
+        found = identify(tls, client(pki.authority, authority.client("x", "jane", ("dev",)), tmp_path))
+        assert found.peer is not None
+        assert (found.peer.name, found.peer.groups, found.proxy) == ("jane", ("dev",), None)
+        assert len(found.peer.digest) == 64
+    masters = proxies.client("x", "front", ("system:masters",))
+    found = identify(tls, client(pki.authority, masters, tmp_path))
+    assert (found.peer, found.proxy) == (None, "front")  # a proxy is nobody by itself, whatever its groups say
+    assert identify(tls, client(pki.authority)) == Identity()
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [{"end": -60}, {"start": 60}, {"usage": ExtendedKeyUsageOID.SERVER_AUTH}],
+    ids=["expired", "not yet valid", "a server's"],
+)
+def test_certificates_that_are_not_good(tmp_path: Path, bad: dict[str, Any]) -> None:
+    pki = Pki(tmp_path)
+    good = client(pki.authority, leaf(pki), tmp_path)
+    assert identify(ServerTls(pki, ["localhost"]), good).peer is not None
+    with pytest.raises(ssl.SSLError):
+        Talk(ServerTls(pki, ["localhost"]), client(pki.authority, leaf(pki, **bad), tmp_path))
+
+
+def test_a_certificate_of_another_authority(tmp_path: Path) -> None:
+    pki = Pki(tmp_path)
+    stranger = Pki(None).client("x", "jane", ("system:masters",))
+    with pytest.raises(ssl.SSLError):
+        Talk(ServerTls(pki, ["localhost"]), client(pki.authority, stranger, tmp_path))
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1])
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
+def test_old_tls_is_refused(version: ssl.TLSVersion) -> None:
+    pki = Pki(None)
+    old = client(pki.authority)
+    old.set_ciphers("ALL:@SECLEVEL=0")
+    old.minimum_version = old.maximum_version = version
+    with pytest.raises(ssl.SSLError):
+        Talk(ServerTls(pki, ["localhost"]), old)
+
+
+def test_the_servers_certificate_rotates(tmp_path: Path) -> None:
+    ours, theirs, later = Pki(None), Pki(None), Pki(None)
+    certificate, key = tmp_path / "tls.crt", tmp_path / "tls.key"
+
+    def bring(pki: Pki) -> bytes:
+        pair = pki.server(["localhost"])
+        write_private(certificate, pair.certificate)
+        write_private(key, pair.key)
+        return ssl.PEM_cert_to_DER_cert(pair.certificate.decode())
+
+    first = bring(theirs)
+    tls = ServerTls(ours, ["localhost"], TlsFiles(certificate, key))
+    assert served(Talk(tls, client(theirs.authority))) == first
+    second = bring(later)
+    tls.reload()
+    assert served(Talk(tls, client(later.authority))) == second
+    with pytest.raises(ssl.SSLCertVerificationError):
+        Talk(tls, client(theirs.authority))
+    certificate.write_text("broken")
+    with pytest.raises(TlsError, match=r"tls\.crt"):
+        tls.reload()
+    assert served(Talk(tls, client(later.authority))) == second
+
+
+def test_the_authority_of_clients_rotates(tmp_path: Path) -> None:
+    pki, before, after = Pki(tmp_path / "own"), Pki(None), Pki(None)
+    path = tmp_path / "clients"
+    path.write_bytes(before.authority)
+    tls = ServerTls(pki, ["localhost"], TlsFiles(client_authority=path))
+    old = client(pki.authority, before.client("x", "jane"), tmp_path)
+    new = client(pki.authority, after.client("x", "joe"), tmp_path)
+    assert identify(tls, old).peer is not None
+    path.write_bytes(after.authority)
+    tls.reload()
+    found = identify(tls, new).peer
+    assert found is not None
+    assert found.name == "joe"
+    with pytest.raises(ssl.SSLError):
+        Talk(tls, old)  # also where the client would resume a session
+
+
+def test_files_that_are_none(tmp_path: Path) -> None:
+    (tmp_path / "empty").write_text("")
+    for files in (TlsFiles(client_authority=tmp_path / "empty"), TlsFiles(proxy_authority=tmp_path / "nowhere")):
+        with pytest.raises(TlsError, match="the authorities in"):
+            ServerTls(Pki(None), ["localhost"], files)
