@@ -188,7 +188,6 @@ def test_an_issuer_that_is_another_is_not_believed() -> None:
         world.outside.answers[f"{URL}/.well-known/openid-configuration"] = {"issuer": "https://evil", "jwks_uri": KEYS}
         world.issuer.start()
         await asyncio.sleep(0)
-        await asyncio.sleep(0)
         assert await world.why(world.token()) == "oidc: authenticator not initialized"
         assert "issuer did not match the issuer returned by provider" in world.issuer.problem
         await world.issuer.stop()
@@ -278,3 +277,13 @@ def test_rules_must_hold() -> None:
     users = [{"expression": "!user.username.startsWith('system:')", "message": "reserved"}]
     username = {"claim": "sub", "prefix": ""}
     run(World({"username": username}, claimValidationRules=rules, userValidationRules=users), work)
+
+
+def test_who_comes_while_the_issuer_is_being_found_waits() -> None:
+    async def work() -> None:
+        world = World()
+        world.issuer.start()
+        assert await world.ask(world.token()) is not None
+        await world.issuer.stop()
+
+    asyncio.run(work())

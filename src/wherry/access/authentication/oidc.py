@@ -58,11 +58,13 @@ class Issuer:
         self._fetch_error = ""
         self._fetching: asyncio.Task[None] | None = None
         self._finding: asyncio.Task[None] | None = None
+        self._trying: asyncio.Event | None = None  # set when an attempt to find the issuer has ended
         self._users: Answers[bytes, User] = Answers(clock)
         self.problem = f'oidc: authenticator for issuer "{settings.url}" is not initialized'
 
     # --- finding the issuer -----------------------------------------------------------------------------------------
     def start(self) -> None:
+        self._trying = asyncio.Event()
         self._finding = asyncio.get_running_loop().create_task(self._find())
 
     async def stop(self) -> None:
@@ -79,13 +81,22 @@ class Issuer:
 
     async def _find(self) -> None:
         while True:
+            self._trying = self._trying or asyncio.Event()
             try:
                 await self._discover()
                 return
             except (WebhookError, ValueError) as error:
                 self.problem = str(error)
                 log.error("oidc authenticator: initializing plugin: %s", error)
+            finally:
+                self._trying.set()
+                self._trying = None
             await asyncio.sleep(RETRY_SECONDS)
+
+    async def _tried(self) -> None:
+        """Wait until the attempt that is under way has ended."""
+        if self._trying is not None:
+            await self._trying.wait()
 
     async def _discover(self) -> None:
         settings = self.settings
@@ -142,6 +153,8 @@ class Issuer:
         known = self._users.get(digest)
         if known is None:
             if not self._keys_url:
+                if self._trying is not None:
+                    raise Pending(self._tried)
                 raise Rejected("oidc: authenticator not initialized")
             user = self._verified(token)
             self._users.put(digest, user, min(_KEPT_SECONDS, said["exp"] - self._clock()))
