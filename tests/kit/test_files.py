@@ -79,3 +79,24 @@ def test_it_looks_by_itself_until_it_is_stopped(tmp_path: Path) -> None:
         watch.stop()
 
     asyncio.run(work())
+
+
+def test_regular_work_goes_on_whatever_happens(caplog: pytest.LogCaptureFixture) -> None:
+    async def work() -> None:
+        done: list[int] = []
+        enough = asyncio.Event()
+
+        def check() -> None:
+            done.append(1)
+            if len(done) == 3:
+                enough.set()
+            raise ValueError("again")
+
+        watch = FileWatch()
+        watch.every(0.001, check)
+        watch.start()
+        await asyncio.wait_for(enough.wait(), 5)
+        watch.stop()
+
+    asyncio.run(work())
+    assert "again" in caplog.text

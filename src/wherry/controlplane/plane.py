@@ -31,11 +31,12 @@ if TYPE_CHECKING:
     from wherry.access.audit.auditor import Auditor
     from wherry.access.audit.options import AuditOptions
     from wherry.controlplane.features import Features
-    from wherry.controlplane.requests import RequestSigner
     from wherry.controlplane.sealing import Sealing
+    from wherry.feature import Runnable
     from wherry.server.handler import ApiHandler
 
 MASTERS = "system:masters"
+RENEW_SECONDS = 12 * 3600.0
 # Names under which a server on this machine, or a Service in front of it, is reached.
 NAMES = (
     "localhost",
@@ -105,7 +106,7 @@ class ControlPlane:
         self._features: Features | None = None
         self._pki: Pki | None = None
         self._files: FileWatch | None = None
-        self._signer: RequestSigner | None = None
+        self._own: list[Runnable] = []  # controllers that need what no feature may have, such as the authority's key
         self.token = ""
         self.kubeconfig = ""
 
@@ -141,6 +142,7 @@ class ControlPlane:
         self._handler = handler
         self._files = FileWatch()
         self._files.add(tls.files, tls.reload)
+        self._files.every(RENEW_SECONDS, tls.reload)  # our own certificate is made anew before its end
         if sealer is not None and self._encryption is not None and self._reload_encryption:
             self._files.add((self._encryption,), sealer.reload)
         self._files.start()
@@ -186,21 +188,31 @@ class ControlPlane:
 
                 asked = (*asked, "workloads", "simulation")
                 objects["simulation"] = [simulated_nodes(simulate_nodes)]
+            if self._access.enable_bootstrap_token_auth:
+                asked = (*asked, "bootstraptokens")
             self._features = Features(self._handler, chosen(asked, objects))
             self._features.start()
-            self._start_signer(self._handler)
+            self._start_own(self._handler)
 
-    def _start_signer(self, handler: ApiHandler) -> None:
+    def _start_own(self, handler: ApiHandler) -> None:
         from wherry.access.chain import AUTHENTICATED
         from wherry.client import Client
         from wherry.controlplane.requests import USER, RequestSigner
+        from wherry.controlplane.trust import Trust
         from wherry.server.local import LocalTransport
 
+        def client(user: str, name: str) -> Client:
+            whole = User(user, groups=(MASTERS, AUTHENTICATED))
+            return Client(LocalTransport(handler, whole, name), field_manager=name)
+
         assert self._pki is not None
-        user = User(USER, groups=(MASTERS, AUTHENTICATED))
-        client = Client(LocalTransport(handler, user, "certificates"), field_manager="certificates")
-        self._signer = RequestSigner(client, self._pki)
-        self._signer.start()
+        assert self._files is not None
+        trust = Trust(client("system:apiserver", "kube-apiserver"), self._access, self._pki.authority)
+        authorities = (self._access.client_ca_file, self._access.requestheader_client_ca_file)
+        self._files.add([path for path in authorities if path is not None], trust.changed)
+        self._own = [RequestSigner(client(USER, "certificates"), self._pki), trust]
+        for runnable in self._own:
+            runnable.start()
 
     async def stop(self) -> None:
         """End connections, finish commits, release the folder. Idempotent; a stopped control plane can start again."""
@@ -208,14 +220,14 @@ class ControlPlane:
         storage, self._storage = self._storage, None
         handler, self._handler = self._handler, None
         features, self._features = self._features, None
-        signer, self._signer = self._signer, None
+        own, self._own = self._own, []
         files, self._files = self._files, None
         auditor, self._auditor = self._auditor, None
         if files is not None:
             files.stop()
         try:
-            if signer is not None:
-                await signer.stop()
+            for runnable in own:
+                await runnable.stop()
             if features is not None:
                 await features.stop()
             if server is not None:

@@ -34,7 +34,9 @@ class FileWatch:
     def __init__(self, seconds: float = SECONDS):
         self._seconds = seconds
         self._known: list[tuple[tuple[Path, ...], Callable[[], None], list[Stamp | None]]] = []
+        self._regular: list[tuple[float, Callable[[], None]]] = []
         self._timer: asyncio.TimerHandle | None = None
+        self._timers: dict[Callable[[], None], asyncio.TimerHandle] = {}
         self._running = False
 
     def add(self, paths: Iterable[Path], changed: Callable[[], None]) -> None:
@@ -46,16 +48,26 @@ class FileWatch:
         if self._running and self._timer is None:
             self._plan()
 
+    def every(self, seconds: float, work: Callable[[], None]) -> None:
+        """Call `work` now and then, whatever becomes of files."""
+        self._regular.append((seconds, work))
+        if self._running:
+            self._plan_regular(seconds, work)
+
     def start(self) -> None:
         self._running = True
+        for seconds, work in self._regular:
+            self._plan_regular(seconds, work)
         if self._known and self._timer is None:
             self._plan()
 
     def stop(self) -> None:
         self._running = False
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        for timer in (self._timer, *self._timers.values()):
+            if timer is not None:
+                timer.cancel()
+        self._timer = None
+        self._timers.clear()
 
     def look(self) -> None:
         """Look now."""
@@ -64,10 +76,14 @@ class FileWatch:
             if now == before or None in now:  # a file that is being replaced will be back
                 continue
             before[:] = now
-            try:
-                changed()
-            except Exception as error:  # what went wrong is for the log: nobody waits for it
-                log.error("%s: not taken over: %s", ", ".join(map(str, paths)), error)
+            _do(changed, ", ".join(map(str, paths)))
+
+    def _plan_regular(self, seconds: float, work: Callable[[], None]) -> None:
+        def tick() -> None:
+            _do(work, "a regular check")
+            self._plan_regular(seconds, work)
+
+        self._timers[work] = asyncio.get_running_loop().call_later(seconds, tick)
 
     def _plan(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(self._seconds, self._tick)
@@ -76,3 +92,10 @@ class FileWatch:
         self.look()
         if self._running:
             self._plan()
+
+
+def _do(work: Callable[[], None], what: str) -> None:
+    try:
+        work()
+    except Exception as error:  # what went wrong is for the log: nobody waits for it
+        log.error("%s: not taken over: %s", what, error)

@@ -18,12 +18,12 @@ Reconcile = Callable[[Key], Awaitable[float | None]]
 
 
 class Controller:
-    """One kind, one reconciler. `start` returns when the first list is there."""
+    """One kind, in one namespace or all, and one reconciler. `start` returns when the first list is there."""
 
-    def __init__(self, name: str, client: Client, kind: Kind, reconcile: Reconcile):
+    def __init__(self, name: str, client: Client, kind: Kind, reconcile: Reconcile, namespace: str = ""):
         self.name = name
         self.queue = WorkQueue()
-        self.informer = Informer(client, kind, self.queue.add)
+        self.informer = Informer(client, kind, self.queue.add, namespace)
         self._reconcile = reconcile
         self._tasks = Background(name)
 
