@@ -200,6 +200,10 @@ def test_bootstrap_tokens(plane: Plane) -> None:
     info = plane.whoami(plane.kubectl("node", {"token": "abcdef.0123456789abcdef"}))
     assert info["username"] == "system:bootstrap:abcdef"
     assert info["groups"] == ["system:bootstrappers", "system:authenticated"]
+    over = [kind, *literals, "--from-literal=expiration=2020-01-01T00:00:00Z"]
+    plane.admin("-n", "kube-system", "create", "secret", "generic", "bootstrap-token-fedcba", *over)
+    listed = ("-n", "kube-system", "get", "secrets", "-o", "name")
+    assert plane.admin.until(lambda shown: "fedcba" not in shown, *listed) == "secret/bootstrap-token-abcdef\n"
 
 
 def test_a_proxy_names_users_and_is_none(plane: Plane) -> None:
@@ -236,6 +240,11 @@ def test_a_proxy_names_users_and_is_none(plane: Plane) -> None:
     assert ask(front, {})[0] == 403  # the proxy itself is nobody: its groups are not believed
     assert ask(plane.proxies.client("back", "back"), said)[0] == 401
     assert ask(None, said)[0] == 403
+    name = ("-n", "kube-system", "get", "configmap", "extension-apiserver-authentication", "-o", "json")
+    published = json.loads(plane.admin(*name))["data"]
+    assert published["requestheader-client-ca-file"] == plane.proxies.authority.decode()
+    assert published["requestheader-allowed-names"] == '["front"]'
+    assert published["client-ca-file"] == authority
 
 
 def test_keys_and_configuration_rotate_while_it_serves(plane: Plane) -> None:

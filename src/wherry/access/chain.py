@@ -22,6 +22,7 @@ AUTHENTICATED, UNAUTHENTICATED = "system:authenticated", "system:unauthenticated
 ANONYMOUS = User("system:anonymous", groups=(UNAUTHENTICATED,))
 ADMIN = User("kubernetes-admin", groups=(MASTERS, AUTHENTICATED))
 CREDENTIAL_ID = "authentication.kubernetes.io/credential-id"
+_ALLOWED = Decision(True)
 _RESOURCE_RULE = ("verbs", "apiGroups", "resources", "resourceNames")
 
 
@@ -123,7 +124,7 @@ class Anonymous:
 
 def masters(asked: Attributes) -> Decision:
     """Members of system:masters may do everything."""
-    return Decision(True) if MASTERS in asked.user.groups else NO_OPINION
+    return _ALLOWED if MASTERS in asked.user.groups else NO_OPINION
 
 
 @dataclass(slots=True)

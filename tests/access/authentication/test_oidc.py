@@ -287,3 +287,62 @@ def test_who_comes_while_the_issuer_is_being_found_waits() -> None:
         await world.issuer.stop()
 
     asyncio.run(work())
+
+
+# --- distributed claims ----------------------------------------------------------------------------------------------
+AWAY, ELSEWHERE = "https://groups.example", "https://groups.example/of/jane"
+GROUPS = {"username": {"claim": "sub", "prefix": ""}, "groups": {"claim": "groups", "prefix": ""}}
+NAMED = {"_claim_names": {"groups": "src"}, "_claim_sources": {"src": {"endpoint": ELSEWHERE, "access_token": "a"}}}
+
+
+def elsewhere(**claims: Any) -> World:
+    """An issuer whose tokens leave the groups to another one."""
+    world = World(GROUPS)
+    world.outside.answers[f"{AWAY}/.well-known/openid-configuration"] = {"issuer": AWAY, "jwks_uri": f"{AWAY}/keys"}
+    world.outside.answers[f"{AWAY}/keys"] = published(two=OTHER)
+    said = {"iss": AWAY, "groups": ["away"], **claims}
+    world.outside.answers[ELSEWHERE] = (200, world.token(OTHER, kid="two", **said))
+    return world
+
+
+def test_groups_may_be_elsewhere() -> None:
+    async def work(world: World) -> None:
+        user = await world.ask(world.token(**NAMED))
+        assert user is not None
+        assert user.groups == ("away", "system:authenticated")
+        here = await world.ask(world.token(groups=["here"], **NAMED))
+        assert here is not None
+        assert here.groups == ("here", "system:authenticated")
+
+    run(elsewhere(), work)
+
+
+@pytest.mark.parametrize(
+    ("there", "here", "why"),
+    [
+        ({"aud": "you"}, {}, 'expected audience "me" got ["you"]'),
+        ({"exp": 5}, {}, "token is expired"),
+        ({"groups": None}, {}, "did not contain claim: groups"),
+        ({"iss": URL}, {}, "failed to verify id token signature"),
+        ({"iss": "https://nobody"}, {}, "oidc: authenticator not initialized"),
+        ({}, {"_claim_sources": None}, "oidc: no claim sources"),
+        ({}, {"_claim_sources": {}}, "contained a source src missing in _claims_sources"),
+        ({}, {"_claim_sources": {"src": {"endpoint": "https://nowhere"}}}, "while getting distributed claim"),
+        ({}, {"_claim_sources": {"src": {"endpoint": "http://plain"}}}, "unsupported protocol scheme"),
+    ],
+)
+def test_groups_elsewhere_that_are_not_good(there: dict[str, Any], here: dict[str, Any], why: str) -> None:
+    async def work(world: World) -> None:
+        assert why in await world.why(world.token(**{**NAMED, **here}))
+
+    run(elsewhere(**there), work)
+
+
+def test_a_source_without_a_place_is_no_source() -> None:
+    async def work(world: World) -> None:
+        claims = {**NAMED, "_claim_sources": {"src": {"JWT": "x"}}}
+        user = await world.ask(world.token(**claims))
+        assert user is not None
+        assert user.groups == ("system:authenticated",)
+
+    run(elsewhere(), work)

@@ -20,6 +20,7 @@ from wherry.access.authentication import jose
 from wherry.access.authentication.audiences import Agnostic
 from wherry.access.authentication.claims import identity
 from wherry.access.authentication.config import JwtAuthenticator
+from wherry.access.authentication.distributed import DistributedClaims
 from wherry.access.chain import Rejected
 from wherry.access.pending import Pending
 from wherry.access.user import Known, User
@@ -34,6 +35,7 @@ WELL_KNOWN = "/.well-known/openid-configuration"
 FETCH_SECONDS, RETRY_SECONDS = 30.0, 10.0
 _PATIENCE = 1.0  # keys this young are not fetched again: a stranger's tokens must not flood the issuer
 _NOT_BEFORE_LEEWAY = 300.0
+_OTHERS = 16  # issuers of distributed claims; upstream has no bound
 _KEPT_SECONDS = 10.0  # as upstream's cache of tokens
 
 
@@ -60,6 +62,9 @@ class Issuer:
         self._finding: asyncio.Task[None] | None = None
         self._trying: asyncio.Event | None = None  # set when an attempt to find the issuer has ended
         self._users: Answers[bytes, User] = Answers(clock)
+        self._others: dict[str, Issuer] = {}  # those that sign distributed claims
+        claim = settings.groups.claim
+        self._distributed = DistributedClaims(claim, self._get, self._other, clock) if claim else None
         self.problem = f'oidc: authenticator for issuer "{settings.url}" is not initialized'
 
     # --- finding the issuer -----------------------------------------------------------------------------------------
@@ -73,6 +78,21 @@ class Issuer:
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError, Exception):
                     await task
+        for other in self._others.values():
+            await other.stop()
+
+    def _other(self, url: str) -> Issuer:
+        """The issuer of a distributed claim, looked for when the first one comes."""
+        if url == self.settings.url:
+            return self
+        other = self._others.get(url)
+        if other is None:
+            if len(self._others) >= _OTHERS:
+                raise Rejected("oidc: could not expand distributed claims: too many issuers")
+            settings = JwtAuthenticator(url, self.settings.audiences, authority=self.settings.authority)
+            other = self._others[url] = Issuer(settings, self._caller, self._clock, self._agnostic, self._algorithms)
+            other.start()
+        return other
 
     async def found(self) -> None:
         """Wait until the issuer has answered."""
@@ -115,12 +135,14 @@ class Issuer:
             raise ValueError("provider did not return JWKS URL")
         self._keys_url, self.problem = said["jwks_uri"], ""
 
-    async def _get(self, url: str) -> bytes:
+    async def _get(self, url: str, headers: str = "") -> bytes:
         parts = urlsplit(url)
         if parts.scheme != "https" or not parts.hostname:
             raise ValueError(f"Get {go_quote(url)}: unsupported protocol scheme {go_quote(parts.scheme)}")
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        target = Target(url, parts.hostname, parts.port or 443, path, parts.hostname, self._authority, method="GET")
+        target = Target(
+            url, parts.hostname, parts.port or 443, path, parts.hostname, self._authority, method="GET", headers=headers
+        )
         status, _, body = await self._caller().exchange(target, seconds=FETCH_SECONDS)
         if status != 200:
             raise ValueError(f"{status}: {body[:2048].decode('utf-8', 'replace')}")
@@ -152,16 +174,27 @@ class Issuer:
         digest = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
         known = self._users.get(digest)
         if known is None:
-            if not self._keys_url:
-                if self._trying is not None:
-                    raise Pending(self._tried)
-                raise Rejected("oidc: authenticator not initialized")
             user = self._verified(token)
             self._users.put(digest, user, min(_KEPT_SECONDS, said["exp"] - self._clock()))
             return self._agnostic(user, audiences)
         return self._agnostic(known.value, audiences)
 
     def _verified(self, token: str) -> User:
+        claims = self.checked(token)
+        if self._distributed is not None:
+            claims = self._distributed.expand(claims)
+        try:
+            return identity(self.settings, claims)
+        except ValueError as error:
+            raise Rejected(f"oidc: {error}") from None
+
+    def checked(self, token: str) -> Obj:
+        """The claims of a token that this issuer has signed, for one of the audiences and now. Raises Rejected,
+        Pending."""
+        if not self._keys_url:
+            if self._trying is not None:
+                raise Pending(self._tried)
+            raise Rejected("oidc: authenticator not initialized")
         parts = jose.take_apart(token)
         if parts is None:
             raise Rejected("oidc: verify token: oidc: malformed jwt")
@@ -171,10 +204,7 @@ class Issuer:
             raise Rejected(f"oidc: verify token: oidc: id token signed with {text}")
         self._check_signature(parts)
         self._check_claims(parts.claims)
-        try:
-            return identity(self.settings, parts.claims)
-        except ValueError as error:
-            raise Rejected(f"oidc: {error}") from None
+        return parts.claims
 
     def _check_signature(self, parts: jose.Token) -> None:
         wanted = parts.key_id
