@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from wherry.access.admission import UPDATE, Ask, Plugin
 from wherry.access.plugins.refusals import forbidden
@@ -16,7 +16,7 @@ GROUP = "certificates.k8s.io"
 REQUESTS = (GROUP, "certificatesigningrequests")
 BUNDLES = (GROUP, "clustertrustbundles")
 CLIENTS = "kubernetes.io/kube-apiserver-client"
-Allowed = Callable[[Attributes], bool]
+Allowed = Callable[[Attributes], Awaitable[bool]]
 
 
 def approval(allowed: Allowed) -> Plugin:
@@ -26,7 +26,7 @@ def approval(allowed: Allowed) -> Plugin:
         if ask.subresource != "approval" or ask.old is None:
             return
         signer = _signer(ask.old)
-        if not _may(allowed, ask, "approve", signer):
+        if not await _may(allowed, ask, "approve", signer):
             raise forbidden(ask, f"user not permitted to approve requests with signerName {go_quote(signer)}")
 
     return plugin
@@ -42,7 +42,7 @@ def signing(allowed: Allowed) -> Plugin:
         if all((before.get(key) or None) == (after.get(key) or None) for key in ("certificate", "conditions")):
             return
         signer = _signer(ask.old)
-        if not _may(allowed, ask, "sign", signer):
+        if not await _may(allowed, ask, "sign", signer):
             raise forbidden(ask, f"user not permitted to sign requests with signerName {go_quote(signer)}")
 
     return plugin
@@ -56,7 +56,7 @@ def attestation(allowed: Allowed) -> Plugin:
             return
         if ask.operation == UPDATE and ask.old is not None and ask.old.get("spec") == ask.obj.get("spec"):
             return
-        if not _may(allowed, ask, "attest", signer):
+        if not await _may(allowed, ask, "attest", signer):
             raise forbidden(ask, f"user not permitted to attest for signerName {go_quote(signer)}")
 
     return plugin
@@ -81,10 +81,10 @@ def _signer(obj: dict[str, object]) -> str:
     return str(spec.get("signerName") or "") if isinstance(spec, dict) else ""
 
 
-def _may(allowed: Allowed, ask: Ask, verb: str, signer: str) -> bool:
+async def _may(allowed: Allowed, ask: Ask, verb: str, signer: str) -> bool:
     """By the name of the signer, or for all signers of its domain."""
     workspace = ask.definition.workspace
     for name in (signer, signer.split("/", maxsplit=1)[0] + "/*"):
-        if allowed(Attributes(ask.user, verb, "", True, GROUP, "*", "signers", "", "", name, workspace)):
+        if await allowed(Attributes(ask.user, verb, "", True, GROUP, "*", "signers", "", "", name, workspace)):
             return True
     return False

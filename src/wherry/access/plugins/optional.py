@@ -3,7 +3,7 @@ extendedresourcetoleration,gc,namespace/autoprovision,namespace/exists,network/d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import orjson
@@ -16,7 +16,7 @@ from wherry.machinery.kinds import Obj
 from wherry.store.registry import Registry
 from wherry.store.store import Store
 
-Allowed = Callable[[Attributes], bool]
+Allowed = Callable[[Attributes], Awaitable[bool]]
 NODE_SELECTOR = "scheduler.alpha.kubernetes.io/node-selector"
 HOSTNAME = "kubernetes.io/hostname"
 
@@ -104,9 +104,9 @@ def namespace_provision(store: Store, registry: Registry) -> Plugin:
 def owner_references(registry: Registry, allowed: Allowed) -> Plugin:
     """OwnerReferencesPermissionEnforcement: to hand a thing to an owner is to let it be deleted with it."""
 
-    def asked(ask: Ask, verb: str, group: str, version: str, resource: str, sub: str, ns: str, name: str) -> bool:
+    async def asked(ask: Ask, verb: str, group: str, version: str, resource: str, sub: str, ns: str, name: str) -> bool:
         workspace = ask.definition.workspace
-        return allowed(Attributes(ask.user, verb, "", True, group, version, resource, sub, ns, name, workspace))
+        return await allowed(Attributes(ask.user, verb, "", True, group, version, resource, sub, ns, name, workspace))
 
     def owners(ask: Ask, ref: Obj) -> list[tuple[str, str, str, bool]]:
         group, _, version = str(ref.get("apiVersion", "")).rpartition("/")
@@ -124,10 +124,10 @@ def owner_references(registry: Registry, allowed: Allowed) -> Plugin:
         if new == old:
             return
         place = (res.group, res.version, res.name, ask.subresource, ask.namespace, ask.name)
-        if ask.operation != CREATE and not asked(ask, "delete", *place):
+        if ask.operation != CREATE and not await asked(ask, "delete", *place):
             raise forbidden(ask, "cannot set an ownerRef on a resource you can't delete: , <nil>")
         blocking = [ref for ref in new if ref.get("blockOwnerDeletion") and not _blocked(ref, old)]
-        if not blocking or asked(ask, "update", "*", "*", "*", "finalizers", "", "*"):
+        if not blocking or await asked(ask, "update", "*", "*", "*", "finalizers", "", "*"):
             return
         for ref in blocking:
             found = owners(ask, ref)
@@ -138,7 +138,7 @@ def owner_references(registry: Registry, allowed: Allowed) -> Plugin:
                 raise forbidden(ask, text)
             for group, version, resource, namespaced in found:
                 where = ask.namespace if namespaced else ""
-                if not asked(ask, "update", group, version, resource, "finalizers", where, ref.get("name", "")):
+                if not await asked(ask, "update", group, version, resource, "finalizers", where, ref.get("name", "")):
                     what = "an ownerReference refers to a resource you can't set finalizers on: , <nil>"
                     raise forbidden(ask, f"cannot set blockOwnerDeletion if {what}")
 

@@ -5,10 +5,11 @@ Where upstream's plugin has a half that changes objects and one that checks them
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 from wherry.access.admission import ALL, CREATE, DELETE, UPDATE, WRITES, Admission, Kinds, Step
+from wherry.access.pending import settled
 from wherry.access.plugins import nodes, placed, pods
 from wherry.access.plugins.certificates import BUNDLES, REQUESTS, approval, attestation, signing, subject_restriction
 from wherry.access.plugins.classes import CLAIM, INGRESSES, claim_resize, default_class
@@ -32,7 +33,7 @@ SERVICES: Kinds = frozenset([("", "services")])
 NAMESPACES: Kinds = frozenset([("", "namespaces")])
 _CREATE, _UPDATE, _DELETE = frozenset((CREATE,)), frozenset((UPDATE,)), frozenset((DELETE,))
 
-Allowed = Callable[[Attributes], bool]
+Allowed = Callable[[Attributes], Awaitable[bool]]
 
 
 def chains(
@@ -44,8 +45,8 @@ def chains(
 ) -> Admission:
     """Everything that is on, sorted; `caller` gives the way out to webhooks, without it there are none."""
 
-    def allowed(asked: Attributes) -> bool:
-        return decide is None or decide(asked).allowed
+    async def allowed(asked: Attributes) -> bool:
+        return decide is None or (await settled(lambda: decide(asked))).allowed
 
     policies = Policies(store, registry, decide)
     webhooks = Webhooks(store, registry, caller, decide) if caller is not None else None
