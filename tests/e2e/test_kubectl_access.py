@@ -206,6 +206,55 @@ def test_bootstrap_tokens(plane: Plane) -> None:
     assert plane.admin.until(lambda shown: "fedcba" not in shown, *listed) == "secret/bootstrap-token-abcdef\n"
 
 
+def test_a_kubelet_joins_with_a_bootstrap_token(plane: Plane) -> None:
+    """TLS bootstrap from end to end: token, request, approval without a hand, certificate, and a node's own rights."""
+    words = {"token-id": "joinme", "token-secret": "0123456789abcdef", "usage-bootstrap-authentication": "true"}
+    literals = [f"--from-literal={key}={value}" for key, value in words.items()]
+    kind = "--type=bootstrap.kubernetes.io/token"
+    plane.admin("-n", "kube-system", "create", "secret", "generic", "bootstrap-token-joinme", kind, *literals)
+    group, roles = "--group=system:bootstrappers", "system:certificates.k8s.io:certificatesigningrequests:nodeclient"
+    plane.admin("create", "clusterrolebinding", "join", "--clusterrole=system:node-bootstrapper", group)
+    plane.admin("create", "clusterrolebinding", "approve", f"--clusterrole={roles}", group)
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    names = [(NameOID.ORGANIZATION_NAME, "system:nodes"), (NameOID.COMMON_NAME, "system:node:n1")]
+    subject = x509.Name([x509.NameAttribute(*each) for each in names])
+    request = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
+    document = {
+        "apiVersion": "certificates.k8s.io/v1",
+        "kind": "CertificateSigningRequest",
+        "metadata": {"name": "n1"},
+        "spec": {
+            "request": base64.b64encode(request.public_bytes(serialization.Encoding.PEM)).decode(),
+            "signerName": "kubernetes.io/kube-apiserver-client-kubelet",
+            "usages": ["digital signature", "client auth"],
+        },
+    }
+    joining = plane.kubectl("joining", {"token": "joinme.0123456789abcdef"})
+    joining("create", "-f", "-", stdin=json.dumps(document))
+    certificate = joining.until(bool, "get", "csr", "n1", "-o", "jsonpath={.status.certificate}")
+    private = base64.b64encode(key.private_bytes(*PRIVATE)).decode()
+    node = plane.kubectl("n1", {"client-certificate-data": certificate, "client-key-data": private})
+    assert plane.whoami(node)["username"] == "system:node:n1"
+
+    plane.admin("create", "secret", "generic", "needed", "--from-literal=a=b")
+    assert "no relationship found between node 'n1' and this object" in node.refused("get", "secret", "needed")
+    assert "only its own Node object" in node.refused("get", "node", "n2")
+    plane.admin.until(bool, "get", "serviceaccount", "default", "-o", "name")
+    volume = {"name": "v", "secret": {"secretName": "needed"}}
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "p"},
+        "spec": {"nodeName": "n1", "volumes": [volume], "containers": [{"name": "c", "image": "x"}]},
+    }
+    plane.admin("create", "-f", "-", stdin=json.dumps(pod))
+    assert "needed" in node("get", "secret", "needed")
+    assert "spec.nodeName field selector" in node.refused("get", "pods")
+    assert "p " in node("get", "pods", "--field-selector=spec.nodeName=n1")
+    assert "forbidden" in node.refused("get", "pods", "--field-selector=spec.nodeName=n2")
+
+
 def test_a_proxy_names_users_and_is_none(plane: Plane) -> None:
     import http.client
     import ssl

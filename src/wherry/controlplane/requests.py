@@ -1,5 +1,5 @@
-"""Approved certificate requests of new users are signed by the control plane's own authority
-(k8s.io/kubernetes/pkg/controller/certificates/signer, for the signer kubernetes.io/kube-apiserver-client).
+"""Approved certificate requests of users and kubelets are signed by the control plane's own authority
+(k8s.io/kubernetes/pkg/controller/certificates/signer).
 
 A controller like any other, but for the authority's key: that is why it lives here and not among the features.
 """
@@ -18,6 +18,8 @@ from wherry.runtime.workers import Workers
 
 USER = "system:serviceaccount:kube-system:certificate-controller"
 SIGNER = "kubernetes.io/kube-apiserver-client"
+KUBELET_CLIENT, KUBELET_SERVING = "kubernetes.io/kube-apiserver-client-kubelet", "kubernetes.io/kubelet-serving"
+SIGNERS = (SIGNER, KUBELET_CLIENT, KUBELET_SERVING)
 _REQUESTS = Kind("certificates.k8s.io", "v1", "certificatesigningrequests", namespaced=False)
 _SHORTEST, _LONGEST = 600, 365 * DAY
 
@@ -25,11 +27,11 @@ Obj = dict[str, Any]
 
 
 def wanted(request: Obj) -> bool:
-    """Approved, for this signer, and not settled yet."""
+    """Approved, for one of these signers, and not settled yet."""
     status = request.get("status") or {}
     true = {c["type"] for c in status.get("conditions") or () if c.get("status") == "True"}
     settled = "Failed" in true or "Denied" in true or status.get("certificate")
-    return request["spec"].get("signerName") == SIGNER and "Approved" in true and not settled
+    return request["spec"].get("signerName") in SIGNERS and "Approved" in true and not settled
 
 
 def unfit(usages: Sequence[str]) -> str:
@@ -38,6 +40,18 @@ def unfit(usages: Sequence[str]) -> str:
         if usage not in ("digital signature", "key encipherment", "client auth"):
             return f"invalid usage for client certificate: {usage}"
     return "" if "client auth" in usages else "missing required usage for client certificate: client auth"
+
+
+def problem(spec: Obj) -> str:
+    """Why a request must not be signed; empty when it may. Raises ValueError for one that cannot be read."""
+    usages = spec.get("usages") or ()
+    if spec.get("signerName") == SIGNER:
+        return unfit(usages)
+    from wherry.kit.csr import facts
+    from wherry.kit.nodecertificates import client_problem, serving_problem
+
+    asked = facts(base64.b64decode(spec["request"]))
+    return (client_problem if spec["signerName"] == KUBELET_CLIENT else serving_problem)(asked, usages)
 
 
 def lifetime(asked: int | None) -> int:
@@ -79,12 +93,12 @@ class RequestSigner:
             return None
         spec, meta = request["spec"], request["metadata"]
         status: Obj
-        why, pem = unfit(spec.get("usages") or ()), b""
-        if not why:
-            try:
-                pem = self._sign(spec)
-            except PermissionError as error:
-                why = str(error)
+        why, pem = "", b""
+        try:
+            why = problem(spec)
+            pem = b"" if why else self._sign(spec)
+        except (PermissionError, ValueError) as error:
+            why = str(error)
         if why:
             failed = {"type": "Failed", "status": "True", "reason": "SignerValidationFailure", "message": why}
             status = {"conditions": [*request["status"]["conditions"], failed]}

@@ -129,41 +129,17 @@ class Pki:
         return self._issue(label, (user, tuple(groups)), wanted)
 
     def sign_request(self, request: bytes, usages: Sequence[str], seconds: int, refused: Sequence[str] = ()) -> bytes:
-        """A certificate, PEM, for the subject and key of a PEM request; `usages` are those of certificates.k8s.io that
-        clients may have. Follows k8s.io/kubernetes/pkg/controller/certificates/authority: it says what was asked for.
+        """A certificate, PEM, for a PEM request; `usages` are those of certificates.k8s.io.
 
         Raises ValueError for a request that cannot be read, PermissionError for one that asks for a `refused` group.
         """
-        import datetime
-
-        from cryptography import x509
-        from cryptography.hazmat.primitives import hashes, serialization
-        from cryptography.hazmat.primitives.asymmetric import ec
-        from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+        from wherry.kit import csr
 
         self._ensure_authority()
-        authority = self._pair("ca")
-        issuer = x509.load_pem_x509_certificate(authority.certificate)
-        key = serialization.load_pem_private_key(authority.key, None)
-        assert isinstance(key, ec.EllipticCurvePrivateKey)
-        asked = x509.load_pem_x509_csr(request)
-        if any(part.value in refused for part in asked.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)):
+        if set(csr.facts(request).organizations) & set(refused):
             raise PermissionError("a request must not name a group that may do everything")
-        now = datetime.datetime.fromtimestamp(int(time.time()), datetime.UTC)
-        end = min(now + datetime.timedelta(seconds=seconds), issuer.not_valid_after_utc)
-        builder = x509.CertificateBuilder().subject_name(asked.subject).public_key(asked.public_key())
-        builder = builder.issuer_name(issuer.subject).serial_number(x509.random_serial_number())
-        builder = builder.not_valid_before(now - datetime.timedelta(seconds=BACKDATE)).not_valid_after(end)
-        builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        bits = _usage(
-            sign_certificates=False, signature="digital signature" in usages, key="key encipherment" in usages
-        )
-        if bits.digital_signature or bits.key_encipherment:
-            builder = builder.add_extension(bits, critical=True)
-        builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
-        identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key())
-        builder = builder.add_extension(identifier, critical=False)
-        return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+        authority = self._pair("ca")
+        return csr.sign(request, authority.certificate, authority.key, usages, seconds, BACKDATE)
 
     def server_context(
         self, hosts: Sequence[str], certificate: Path | None = None, key: Path | None = None
