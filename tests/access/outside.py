@@ -14,12 +14,14 @@ class Outside:
     def __init__(self, **answers: Any):
         self.answers: dict[str, Any] = answers
         self.asked: list[tuple[str, Any]] = []
+        self.targets: list[Target] = []
 
     def __call__(self) -> Any:
         return self
 
     async def exchange(self, target: Target, body: bytes = b"", *, seconds: float) -> tuple[int, str, bytes]:
         self.asked.append((target.url, json.loads(body) if body else None))
+        self.targets.append(target)
         answer = self.answers.get(target.url, (404, "nothing here"))
         if callable(answer):
             answer = answer(json.loads(body) if body else None)

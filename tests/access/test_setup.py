@@ -149,6 +149,42 @@ def test_keys_of_accounts_rotate(tmp_path: Path) -> None:
     run(AccessOptions(service_account_signing_key_file=signing, service_account_key_file=(old,)), work)
 
 
+def test_a_file_without_a_key_is_known_at_the_start(tmp_path: Path) -> None:
+    (tmp_path / "k").write_text("nothing")
+    for options in (
+        AccessOptions(service_account_signing_key_file=tmp_path / "k"),
+        AccessOptions(service_account_key_file=(tmp_path / "k",)),
+    ):
+        with pytest.raises(ConfigurationError, match="does not contain"):
+            run(options, lambda world: turns())
+
+
+def test_a_webhooks_kubeconfig_rotates(tmp_path: Path) -> None:
+    kubeconfig, token = tmp_path / "kubeconfig", tmp_path / "token"
+    token.write_text("one")
+    cluster, user = {"server": "https://r/a"}, {"tokenFile": "token"}
+    config = {"clusters": [{"name": "c", "cluster": cluster}], "users": [{"name": "u", "user": user}]}
+    kubeconfig.write_text(yaml.safe_dump(config))
+    outside = Outside()
+    status = {"authenticated": True, "user": {"username": "jane"}}
+    for path in ("a", "b"):
+        outside.answers[f"https://r/{path}"] = {"kind": "TokenReview", "status": status}
+
+    async def work(world: World) -> None:
+        assert await world.who("x") == "jane"
+        replace(token, "two")
+        world.look()
+        assert await world.who("y") == "jane"
+        cluster["server"] = "https://r/b"
+        replace(kubeconfig, yaml.safe_dump(config))
+        world.look()
+        assert await world.who("z") == "jane"
+
+    run(AccessOptions(authentication_token_webhook_config_file=kubeconfig), work, outside)
+    assert [target.headers.split()[-1] for target in outside.targets] == ["one", "two", "two"]
+    assert [url for url, _ in outside.asked] == ["https://r/a", "https://r/a", "https://r/b"]
+
+
 def configuration(prefix: str, url: str = URL, **more: Any) -> str:
     jwt = {
         "issuer": {"url": url, "audiences": ["me"]},

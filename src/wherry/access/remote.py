@@ -21,6 +21,7 @@ from wherry.errors import ConfigurationError
 
 Obj = dict[str, Any]
 STEPS, FIRST_PAUSE, FACTOR, JITTER = 5, 0.5, 1.5, 0.2
+_NAMED_FILES = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
 _RETRIED = (429, 500, 504)
 
 
@@ -28,8 +29,21 @@ class KubeconfigError(ConfigurationError):
     """A kubeconfig that leads nowhere: says which file and why."""
 
 
-def target_of_kubeconfig(path: Path) -> Target:
-    """The server of the current context, with what to show there. Raises KubeconfigError."""
+def files_of_kubeconfig(path: Path) -> tuple[Path, ...]:
+    """The file and all that it names: what to look at for changes. Raises KubeconfigError."""
+    config = _load(path)
+    named = [
+        entry[key]
+        for where, what in (("clusters", "cluster"), ("users", "user"))
+        for each in config.get(where) or ()
+        if isinstance(each, dict) and isinstance(entry := each.get(what), dict)
+        for key in _NAMED_FILES
+        if isinstance(entry.get(key), str)
+    ]
+    return (path, *(path.parent / name for name in dict.fromkeys(named)))
+
+
+def _load(path: Path) -> Obj:
     import yaml
 
     try:
@@ -38,6 +52,12 @@ def target_of_kubeconfig(path: Path) -> Target:
         raise KubeconfigError(f"{path}: {error}") from None
     if not isinstance(config, dict):
         raise KubeconfigError(f"{path}: not a kubeconfig")
+    return config
+
+
+def target_of_kubeconfig(path: Path) -> Target:
+    """The server of the current context, with what to show there. Raises KubeconfigError."""
+    config = _load(path)
     try:
         context = _named(config, "contexts", config.get("current-context"), "context")
         cluster = _named(config, "clusters", context.get("cluster"), "cluster")
@@ -103,10 +123,10 @@ def _authorization(user: Obj, folder: Path) -> str:
 
 
 class Remote:
-    """One server that reviews."""
+    """One server that reviews; `target` may be exchanged."""
 
     def __init__(self, target: Target, caller: Callable[[], WebhookCaller], *, first_pause: float = FIRST_PAUSE):
-        self._target, self._caller, self._pause = target, caller, first_pause
+        self.target, self._caller, self._pause = target, caller, first_pause
 
     async def review(self, document: Obj, *, seconds: float) -> Obj:
         """The status of the document that comes back. Raises WebhookError, after some tries."""
@@ -123,7 +143,7 @@ class Remote:
         raise AssertionError("unreachable")
 
     async def _once(self, body: bytes, sent: Obj, seconds: float) -> Obj:
-        status, media, answer = await self._caller().exchange(self._target, body, seconds=seconds)
+        status, media, answer = await self._caller().exchange(self.target, body, seconds=seconds)
         if not 200 <= status <= 206:
             raise WebhookError(refusal_text(status, media, answer), status=status)
         try:

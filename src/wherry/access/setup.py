@@ -33,6 +33,7 @@ from wherry.access.rbac import Rbac
 from wherry.access.signing import Signer
 from wherry.access.tokens import ISSUER, AccountTokens, Look
 from wherry.access.user import Attributes, Decision, User
+from wherry.errors import ConfigurationError
 from wherry.kit.files import FileWatch
 from wherry.storage.api import Storage
 
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from wherry.access.authentication.oidc import Issuer
     from wherry.access.authorization.node import NodeAuthorizer
     from wherry.access.authorization.settings import AuthorizerSettings
+    from wherry.access.remote import Remote
     from wherry.access.webhooks import WebhookCaller
 
 log = logging.getLogger("wherry.access")
@@ -74,6 +76,7 @@ class Access:
         self._agnostic = Agnostic(self.accounts.audiences)
         self._node: NodeAuthorizer | None = None
         self._issuers: list[Issuer] = []
+        self._reviewers: dict[Path, Remote] = {}  # by kubeconfig
         self._reloading: asyncio.Task[None] | None = None
         tokens = {**(read_tokens(options.token_auth_file) if options.token_auth_file else {}), **options.users}
         if token:
@@ -122,6 +125,11 @@ class Access:
         signer = Signer(
             keys, signing_file=options.service_account_signing_key_file, key_files=options.service_account_key_file
         )
+        if options.service_account_signing_key_file is not None or options.service_account_key_file:
+            try:
+                signer.publics()  # a file that holds no key is better known now than at the first token
+            except ValueError as error:
+                raise ConfigurationError(str(error)) from None
         issuers = options.service_account_issuer or (ISSUER,)
         return AccountTokens(
             self._look,
@@ -158,11 +166,9 @@ class Access:
             self._local.append(BootstrapTokens(self._look, self._clock, self._agnostic))
         if options.authentication_token_webhook_config_file is not None:
             from wherry.access.authentication.webhook import TokenWebhook
-            from wherry.access.remote import Remote, target_of_kubeconfig
 
-            target = target_of_kubeconfig(options.authentication_token_webhook_config_file)
             webhook = TokenWebhook(
-                Remote(target, self._caller),
+                self._reviewer(options.authentication_token_webhook_config_file),
                 self.accounts.audiences,
                 self._clock,
                 version=options.authentication_token_webhook_version,
@@ -232,6 +238,20 @@ class Access:
         for issuer in old:
             await issuer.stop()
 
+    def _reviewer(self, kubeconfig: Path) -> Remote:
+        """Whoever a kubeconfig names; it may rotate what it shows there."""
+        from wherry.access.remote import Remote, files_of_kubeconfig, target_of_kubeconfig
+
+        remote = self._reviewers.get(kubeconfig)
+        if remote is None:
+            remote = self._reviewers[kubeconfig] = Remote(target_of_kubeconfig(kubeconfig), self._caller)
+
+            def again() -> None:
+                remote.target = target_of_kubeconfig(kubeconfig)
+
+            self.watch.add(files_of_kubeconfig(kubeconfig), again)
+        return remote
+
     # --- authorization ----------------------------------------------------------------------------------------------
     def _authorization(self) -> list[AuthorizerSettings]:
         """What the file or the flags say. Raises ConfigurationError."""
@@ -269,12 +289,10 @@ class Access:
         if each.mode == "AlwaysDeny":
             return _never, _nothing
         from wherry.access.authorization.webhook import WebhookAuthorizer
-        from wherry.access.remote import Remote, target_of_kubeconfig
 
         assert each.kubeconfig is not None
         assert each.webhook is not None
-        remote = Remote(target_of_kubeconfig(each.kubeconfig), self._caller)
-        webhook = WebhookAuthorizer(remote, each.webhook, self._clock)
+        webhook = WebhookAuthorizer(self._reviewer(each.kubeconfig), each.webhook, self._clock)
         return webhook, webhook.rules
 
     def _nodes(self) -> NodeAuthorizer:
