@@ -36,8 +36,7 @@ class Rejected(Unauthorized):
     @property
     def why(self) -> str:
         """All reasons, as Go shows several errors."""
-        different = list(dict.fromkeys(self.whys))
-        return different[0] if len(different) == 1 else f"[{', '.join(different)}]"
+        return _aggregate(self.whys)
 
 
 class Undecided(Exception):
@@ -211,7 +210,7 @@ def _each(found: list[Rules]) -> Iterator[dict[str, Any]]:
         yield from each.rules
 
 
-def _aggregate(texts: list[str]) -> str:
+def _aggregate(texts: Iterable[str]) -> str:
     different = list(dict.fromkeys(texts))
     return f"[{', '.join(different)}]" if len(different) > 1 else "".join(different)
 

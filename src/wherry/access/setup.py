@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -76,6 +77,7 @@ class Access:
         self._agnostic = Agnostic(self.accounts.audiences)
         self._node: NodeAuthorizer | None = None
         self._issuers: list[Issuer] = []
+        self._retired: deque[Issuer] = deque(maxlen=128)  # replaced, but perhaps still asked
         self._reviewers: dict[Path, Remote] = {}  # by kubeconfig
         self._reloading: asyncio.Task[None] | None = None
         tokens = {**(read_tokens(options.token_auth_file) if options.token_auth_file else {}), **options.users}
@@ -113,7 +115,7 @@ class Access:
             self._reloading.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._reloading
-        for issuer in self._issuers:
+        for issuer in (*self._issuers, *self._retired):
             await issuer.stop()
         self.rbac.close()
         if self._node is not None:
@@ -235,8 +237,9 @@ class Access:
         old, self._issuers = self._issuers, fresh
         self._take_over(configuration)
         log.info("the authentication configuration has been taken over")
+        self._retired += old
         for issuer in old:
-            await issuer.stop()
+            issuer.retire()
 
     def _reviewer(self, kubeconfig: Path) -> Remote:
         """Whoever a kubeconfig names; it may rotate what it shows there."""

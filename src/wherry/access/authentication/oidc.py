@@ -72,6 +72,11 @@ class Issuer:
         self._trying = asyncio.Event()
         self._finding = asyncio.get_running_loop().create_task(self._find())
 
+    def retire(self) -> None:
+        """Others have taken its place; whoever still waits for an answer gets it."""
+        if self._finding is not None:
+            self._finding.cancel()
+
     async def stop(self) -> None:
         for task in (self._finding, self._fetching):
             if task is not None:
