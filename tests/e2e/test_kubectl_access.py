@@ -206,6 +206,24 @@ def test_bootstrap_tokens(plane: Plane) -> None:
     assert plane.admin.until(lambda shown: "fedcba" not in shown, *listed) == "secret/bootstrap-token-abcdef\n"
 
 
+def test_a_secret_of_an_account_gets_its_token(plane: Plane) -> None:
+    plane.admin("create", "serviceaccount", "robot")
+    notes = {"kubernetes.io/service-account.name": "robot"}
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "robot", "annotations": notes},
+        "type": "kubernetes.io/service-account-token",
+    }
+    plane.admin("create", "-f", "-", stdin=json.dumps(secret))
+    token = plane.admin.until(bool, "get", "secret", "robot", "-o", "jsonpath={.data.token}")
+    robot = plane.kubectl("robot", {"token": base64.b64decode(token).decode()})
+    assert plane.whoami(robot)["username"] == "system:serviceaccount:default:robot"
+    plane.admin("delete", "serviceaccount", "robot")
+    assert "Unauthorized" in robot.refused("auth", "whoami")
+    plane.admin.until(lambda shown: "robot" not in shown, "get", "secrets", "-o", "name")
+
+
 def test_a_kubelet_joins_with_a_bootstrap_token(plane: Plane) -> None:
     """TLS bootstrap from end to end: token, request, approval without a hand, certificate, and a node's own rights."""
     words = {"token-id": "joinme", "token-secret": "0123456789abcdef", "usage-bootstrap-authentication": "true"}

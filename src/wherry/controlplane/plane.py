@@ -197,7 +197,9 @@ class ControlPlane:
     def _start_own(self, handler: ApiHandler) -> None:
         from wherry.access.chain import AUTHENTICATED
         from wherry.client import Client
+        from wherry.controlplane import secrettokens
         from wherry.controlplane.requests import USER, RequestSigner
+        from wherry.controlplane.secrettokens import SecretTokens
         from wherry.controlplane.trust import Trust
         from wherry.server.local import LocalTransport
 
@@ -211,6 +213,9 @@ class ControlPlane:
         authorities = (self._access.client_ca_file, self._access.requestheader_client_ca_file)
         self._files.add([path for path in authorities if path is not None], trust.changed)
         self._own = [RequestSigner(client(USER, "certificates"), self._pki), trust]
+        if handler.api.accounts is not None:
+            tokens = client(secrettokens.USER, "tokens")
+            self._own.append(SecretTokens(tokens, handler.api.accounts.legacy, self._pki.authority))
         for runnable in self._own:
             runnable.start()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from wherry.client import Client, Kind
 from wherry.errors import Conflict, StatusError
@@ -18,12 +18,20 @@ Reconcile = Callable[[Key], Awaitable[float | None]]
 
 
 class Controller:
-    """One kind, in one namespace or all, and one reconciler. `start` returns when the first list is there."""
+    """One kind, in one namespace or all, and one reconciler. `query` may have selectors for its objects."""
 
-    def __init__(self, name: str, client: Client, kind: Kind, reconcile: Reconcile, namespace: str = ""):
+    def __init__(
+        self,
+        name: str,
+        client: Client,
+        kind: Kind,
+        reconcile: Reconcile,
+        namespace: str = "",
+        query: Mapping[str, str] | None = None,
+    ):
         self.name = name
         self.queue = WorkQueue()
-        self.informer = Informer(client, kind, self.queue.add, namespace)
+        self.informer = Informer(client, kind, self.queue.add, namespace, query)
         self._reconcile = reconcile
         self._tasks = Background(name)
 

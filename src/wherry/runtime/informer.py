@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from wherry.client import Client, Kind
 from wherry.client.client import Obj
@@ -22,9 +22,18 @@ def key_of(obj: Obj) -> Key:
 
 
 class Informer:
-    """`objects` is the copy; `on_change(key)` is called for every object that came, changed or went."""
+    """`objects` is the copy; `on_change(key)` is called for every object that came, changed or went. `query` may have
+    selectors."""
 
-    def __init__(self, client: Client, kind: Kind, on_change: Callable[[Key], None], namespace: str = ""):
+    def __init__(
+        self,
+        client: Client,
+        kind: Kind,
+        on_change: Callable[[Key], None],
+        namespace: str = "",
+        query: Mapping[str, str] | None = None,
+    ):
+        self._query = dict(query or {})
         self._client = client
         self._kind = kind
         self._namespace = namespace
@@ -46,7 +55,7 @@ class Informer:
                 await asyncio.sleep(_RETRY)
 
     async def _list(self) -> str:
-        found = await self._client.list(self._kind, self._namespace)
+        found = await self._client.list(self._kind, self._namespace, **self._query)
         fresh = {key_of(obj): obj for obj in found["items"]}
         gone = self.objects.keys() - fresh.keys()
         self.objects = fresh
@@ -56,7 +65,8 @@ class Informer:
         return str(found["metadata"]["resourceVersion"])
 
     async def _watch(self, revision: str) -> str:
-        stream = self._client.watch(self._kind, self._namespace, resourceVersion=revision, allowWatchBookmarks="true")
+        options = {**self._query, "resourceVersion": revision, "allowWatchBookmarks": "true"}
+        stream = self._client.watch(self._kind, self._namespace, **options)
         async for event, obj in stream:
             revision = obj["metadata"]["resourceVersion"]
             if event == "BOOKMARK":
