@@ -320,13 +320,15 @@ def test_groups_may_be_elsewhere() -> None:
 @pytest.mark.parametrize(
     ("there", "here", "why"),
     [
-        ({"aud": "you"}, {}, 'expected audience "me" got ["you"]'),
-        ({"exp": 5}, {}, "token is expired"),
+        ({"aud": "you"}, {}, 'claims: verify distributed claim token: oidc: expected audience "me" got ["you"]'),
+        ({"exp": 5}, {}, "claims: verify distributed claim token: oidc: token is expired"),
         ({"groups": None}, {}, "did not contain claim: groups"),
         ({"iss": URL}, {}, "failed to verify id token signature"),
-        ({"iss": "https://nobody"}, {}, "oidc: authenticator not initialized"),
-        ({}, {"_claim_sources": None}, "oidc: no claim sources"),
-        ({}, {"_claim_sources": {}}, "contained a source src missing in _claims_sources"),
+        ({"iss": "https://nobody"}, {}, 'verifier not initialized for issuer: "https://nobody"'),
+        ({}, {"_claim_sources": None}, "oidc: verify token: oidc: source does not exist"),
+        ({}, {"_claim_sources": {}}, "oidc: verify token: oidc: source does not exist"),
+        ({}, {"_claim_names": {"groups": ""}}, "oidc: verify token: oidc: failed to obtain source from claim name"),
+        ({}, {"_claim_names": "groups"}, "oidc: verify token: oidc: failed to unmarshal claims"),
         ({}, {"_claim_sources": {"src": {"endpoint": "https://nowhere"}}}, "while getting distributed claim"),
         ({}, {"_claim_sources": {"src": {"endpoint": "http://plain"}}}, "unsupported protocol scheme"),
     ],
@@ -346,3 +348,59 @@ def test_a_source_without_a_place_is_no_source() -> None:
         assert user.groups == ("system:authenticated",)
 
     run(elsewhere(), work)
+
+
+def test_escaped_names_reach_every_depth() -> None:
+    async def work(world: World) -> None:
+        deep = {"bar": {"username.io": "snorlax", "link": [{"uid.io": "143"}], "x-y/z": {"company.io": "fun"}}}
+        user = await world.ask(
+            world.token(foo=deep, data=[{"groups.io": "gen1"}], **{"kubernetes.io": {"level": 2, "node": {}}})
+        )
+        assert user is not None
+        assert (user.name, user.uid, user.groups[:1]) == ("snorlax", "143", ("gen1",))
+        assert user.extra == {"example.com/level": ("2",)}
+
+    mappings = {
+        "username": {"expression": "claims.foo.bar.username__dot__io"},
+        "uid": {"expression": "claims.foo.bar.link[0].uid__dot__io"},
+        "groups": {"expression": "claims.data[0].groups__dot__io"},
+        "extra": [
+            {"key": "example.com/level", "valueExpression": "string(int(claims.kubernetes__dot__io.level))"},
+        ],
+    }
+    rules = [
+        {"expression": "has(claims.foo.bar.link[0].uid__dot__io) && !has(claims.foo.bar.other__dot__io)"},
+        {"expression": "claims.foo.bar.x__dash__y__slash__z.company__dot__io == 'fun'"},
+        {"expression": "claims['kubernetes.io']['level'] == 2"},
+        {"expression": "claims[?'kubernetes.io']['node']['ip'].orValue(true)"},
+        {"expression": "claims.foo.bar.size() == 3"},
+    ]
+    users = [
+        {"expression": "user.extra.example__dot__com__slash__level[0] == '2'"},
+        {"expression": "user.extra['example.com/level'] == ['2'] && user.groups.size() == 1"},
+    ]
+    run(World(mappings, claimValidationRules=rules, userValidationRules=users), work)
+
+
+def test_credentials_can_be_revoked_by_a_rule() -> None:
+    async def work(world: World) -> None:
+        assert await world.ask(world.token(jti="good")) is not None
+        assert "credential is revoked" in await world.why(world.token(jti="stolen"))
+        assert await world.ask(world.token()) is not None
+
+    source = "!(user.extra[?'authentication.kubernetes.io/credential-id'][0].orValue('') in ['JTI=stolen'])"
+    username = {"claim": "sub", "prefix": ""}
+    run(
+        World({"username": username}, userValidationRules=[{"expression": source, "message": "credential is revoked"}]),
+        work,
+    )
+
+
+def test_audiences_may_be_checked_to_the_letter() -> None:
+    async def work(world: World) -> None:
+        assert await world.ask(world.token(aud=["b", "me"])) is not None
+        assert "must exactly contain" in await world.why(world.token(aud=["me", "b", "c"]))
+
+    rule = {"expression": "sets.equivalent(claims.aud, ['me', 'b'])", "message": "must exactly contain [me, b]"}
+    username = {"claim": "sub", "prefix": ""}
+    run(World({"username": username}, claimValidationRules=[rule]), work)

@@ -55,7 +55,11 @@ class DistributedClaims:
         said = jose.unverified(token)
         if said is None:
             raise _failed(f"getting untrusted issuer from endpoint {place[0]} failed for claim {_quoted(self._claim)}")
-        told = self._verifier(str(said.get("iss") or "")).checked(token)
+        issuer = str(said.get("iss") or "")
+        try:
+            told = self._verifier(issuer).checked(token)
+        except Rejected as rejected:
+            raise _failed(f"verify distributed claim token: {rejected.why}") from None
         if self._claim not in told:
             text = (
                 f"jwt returned by distributed claim endpoint {_quoted(place[0])} did not contain claim: {self._claim}"

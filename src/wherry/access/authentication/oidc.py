@@ -93,7 +93,7 @@ class Issuer:
         other = self._others.get(url)
         if other is None:
             if len(self._others) >= _OTHERS:
-                raise Rejected("oidc: could not expand distributed claims: too many issuers")
+                raise Rejected("too many issuers of distributed claims")
             settings = JwtAuthenticator(url, self.settings.audiences, authority=self.settings.authority)
             other = self._others[url] = Issuer(settings, self._caller, self._clock, self._agnostic, self._algorithms)
             other.start()
@@ -185,7 +185,12 @@ class Issuer:
         return self._agnostic(known.value, audiences)
 
     def _verified(self, token: str) -> User:
-        claims = self.checked(token)
+        if not self._keys_url and self._trying is None:
+            raise Rejected("oidc: authenticator not initialized")
+        try:
+            claims = self.checked(token)
+        except Rejected as rejected:
+            raise Rejected(f"oidc: verify token: {rejected.why}") from None
         if self._distributed is not None:
             claims = self._distributed.expand(claims)
         try:
@@ -199,14 +204,14 @@ class Issuer:
         if not self._keys_url:
             if self._trying is not None:
                 raise Pending(self._tried)
-            raise Rejected("oidc: authenticator not initialized")
+            raise Rejected(f"verifier not initialized for issuer: {go_quote(self.settings.url)}")
         parts = jose.take_apart(token)
         if parts is None:
-            raise Rejected("oidc: verify token: oidc: malformed jwt")
+            raise Rejected("oidc: malformed jwt")
         if parts.algorithm not in self._algorithms:
             shown = f"[{' '.join(map(go_quote, self._algorithms))}]"
             text = f"unsupported algorithm, expected {shown} got {go_quote(parts.algorithm)}"
-            raise Rejected(f"oidc: verify token: oidc: id token signed with {text}")
+            raise Rejected(f"oidc: id token signed with {text}")
         self._check_signature(parts)
         self._check_claims(parts.claims)
         return parts.claims
@@ -218,7 +223,7 @@ class Issuer:
         if self._fetched + _PATIENCE < self._clock():
             raise Pending(self._refresh)
         why = f"fetching keys {self._fetch_error}" if self._fetch_error else "failed to verify id token signature"
-        raise Rejected(f"oidc: verify token: failed to verify signature: {why}")
+        raise Rejected(f"failed to verify signature: {why}")
 
     def _check_claims(self, claims: Obj) -> None:
         now, told = self._clock(), claims.get("aud") or []
@@ -229,18 +234,34 @@ class Issuer:
             shown = f"[{' '.join(go_quote(str(a)) for a in audiences)}]"
             wanted = self.settings.audiences
             expected = go_quote(wanted[0]) if len(wanted) == 1 else f"in [{' '.join(map(go_quote, sorted(wanted)))}]"
-            raise Rejected(f"oidc: verify token: oidc: expected audience {expected} got {shown}")
+            raise Rejected(f"oidc: expected audience {expected} got {shown}")
+        _check_sources(claims)
         until: Any = claims.get("exp")
         start: Any = claims.get("nbf")
         if type(until) not in (int, float) or until < now:
             shown = _go_time(until if type(until) in (int, float) else 0)
-            raise Rejected(f"oidc: verify token: oidc: token is expired (Token Expiry: {shown})")
+            raise Rejected(f"oidc: token is expired (Token Expiry: {shown})")
         if start is None:
             return
         if type(start) not in (int, float) or now + _NOT_BEFORE_LEEWAY < start:
             shown = _go_time(start if type(start) in (int, float) else 0)
             text = f"current time {_go_time(now)} before the nbf (not before) time: {shown}"
-            raise Rejected(f"oidc: verify token: oidc: {text}")
+            raise Rejected(f"oidc: {text}")
+
+
+def _check_sources(claims: Obj) -> None:
+    """Claims that a token keeps elsewhere must say where (go-oidc looks before anyone asks for them)."""
+    names, sources = claims.get("_claim_names"), claims.get("_claim_sources")
+    if names is None:
+        return
+    texts = isinstance(names, dict) and all(isinstance(source, str) for source in names.values())
+    if not texts or not (sources is None or isinstance(sources, dict)):
+        raise Rejected("oidc: failed to unmarshal claims: json: cannot unmarshal into Go struct field idToken")
+    for source in names.values():
+        if not source:
+            raise Rejected("oidc: failed to obtain source from claim name")
+        if source not in (sources or {}):
+            raise Rejected("oidc: source does not exist")
 
 
 def _issuer_of(claims: Obj) -> str:
