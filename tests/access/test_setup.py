@@ -234,6 +234,7 @@ def test_the_authentication_configuration_is_read_again(tmp_path: Path, caplog: 
         world.look()
         await turns()
         assert await world.who(id_token(world.clock)) == "b:jane"  # until the new issuer answers
+        assert world.access.reloads == {("authentication", "success"): 1, ("authentication", "failure"): 1}
 
     run(AccessOptions(authentication_config=path), work, provider(URL))
 
@@ -313,6 +314,7 @@ def test_the_authorization_configuration_is_read_again(tmp_path: Path, caplog: p
         world.look()
         with pytest.raises(Forbidden):
             world.chain.authorize(PODS)
+        assert world.access.reloads == {("authorization", "success"): 2, ("authorization", "failure"): 1}
 
     run(AccessOptions(authorization_config=path), work)
 

@@ -18,6 +18,8 @@ def test_requests_are_counted_by_verb_resource_and_code() -> None:
         for path in ("/api/v1/namespaces", "/api/v1/namespaces/nope", '/api/v1/in"vented', "/api/v1/pods/x/in}vented"):
             await handler(Request("GET", path, path, "", TOKEN))
         await handler(Request("GET", "/metrics", "/metrics", "", []))
+        await handler(Request("GET", "/metrics", "/metrics", "", [("authorization", "Bearer x")]))
+        handler.api.reloads["authorization", "failure"] += 1
         answer = await handler(Request("GET", "/metrics", "/metrics", "", TOKEN))
         assert isinstance(answer.body, bytes)
         page = answer.body.decode().splitlines()
@@ -26,6 +28,11 @@ def test_requests_are_counted_by_verb_resource_and_code() -> None:
         assert f'{name}{{code="404",group="",resource="namespaces",verb="GET",version="v1"}} 1' in page
         assert f'{name}{{code="404",group="",resource="",verb="OTHER",version=""}} 2' in page
         assert f'{name}{{code="403",group="",resource="",verb="GET",version=""}} 1' in page
+        assert 'authentication_attempts{result="success"} 5' in page
+        assert 'authentication_attempts{result="failure"} 1' in page
+        reloads = "config_controller_automatic_reloads_total"
+        assert f'apiserver_authorization_{reloads}{{status="failure"}} 1' in page
+        assert not any(f"apiserver_authentication_{reloads}" in line for line in page)
         assert not any("vented" in line for line in page)
         await handler.close()
         await storage.close()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -79,6 +79,7 @@ class Access:
         self._issuers: list[Issuer] = []
         self._retired: deque[Issuer] = deque(maxlen=128)  # replaced, but perhaps still asked
         self._reviewers: dict[Path, Remote] = {}  # by kubeconfig
+        self.reloads: Counter[tuple[str, str]] = Counter()  # of configuration: (which, success or failure)
         self._reloading: asyncio.Task[None] | None = None
         tokens = {**(read_tokens(options.token_auth_file) if options.token_auth_file else {}), **options.users}
         if token:
@@ -214,7 +215,11 @@ class Access:
         self.chain.anonymous = configuration.anonymous or Anonymous(self._options.anonymous_auth is not False)
 
     def _authentication_changed(self) -> None:
-        configuration = self._authentication()
+        try:
+            configuration = self._authentication()
+        except Exception:
+            self.reloads["authentication", "failure"] += 1
+            raise
         assert configuration is not None
         if self._reloading is not None:
             self._reloading.cancel()
@@ -230,10 +235,12 @@ class Access:
             for issuer in fresh:
                 await issuer.stop()
             if isinstance(error, TimeoutError):
+                self.reloads["authentication", "failure"] += 1
                 problems = ", ".join(issuer.problem for issuer in fresh if issuer.problem)
                 log.error("the authentication configuration is not taken over: %s", problems)
                 return
             raise
+        self.reloads["authentication", "success"] += 1
         old, self._issuers = self._issuers, fresh
         self._take_over(configuration)
         log.info("the authentication configuration has been taken over")
@@ -268,7 +275,12 @@ class Access:
         return read(options.authorization_config.read_bytes())
 
     def _authorization_changed(self) -> None:
-        authorizers, resolvers = self._authorizers(self._authorization())
+        try:
+            authorizers, resolvers = self._authorizers(self._authorization())
+        except Exception:
+            self.reloads["authorization", "failure"] += 1
+            raise
+        self.reloads["authorization", "success"] += 1
         self.chain.authorizers, self.chain.resolvers = authorizers, resolvers
         log.info("the authorization configuration has been taken over")
 

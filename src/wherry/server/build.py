@@ -58,7 +58,7 @@ async def build_handler(
     chain, rbac = access.chain, access.rbac
     admission = default_plugins(store, registry, chain.ask, lambda: outgoing.caller, plugins or _plugins(options))
     admission.preparing.append(escalation(chain, rbac))
-    api = Api(store, registry, hub, chain, Documents(registry), admission, Recorder(), access.accounts)
+    api = Api(store, registry, hub, chain, Documents(registry), admission, Recorder(), access.accounts, access.reloads)
     custom = CustomResources(store, registry, hub, outgoing.convert)
     api.decided = custom.decided
     collector = GarbageCollector(store, registry)

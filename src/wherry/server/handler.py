@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from time import perf_counter
@@ -58,6 +59,7 @@ class Api:
     admission: Admission
     recorder: Recorder
     accounts: AccountTokens | None = None  # who issues tokens
+    reloads: Counter[tuple[str, str]] = field(default_factory=Counter)  # of access configuration, by outcome
     # (workspace, name): waits until a definition that was just written has its conditions
     decided: Callable[[str, str], Awaitable[None]] | None = None
     runtimes: list[NodeRuntime] = field(default_factory=list)  # what runs pods, for logs and exec

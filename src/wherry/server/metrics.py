@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 _BUCKETS = (0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 MAX_ROWS = 5000  # of verb, group, version and resource
+_RELOADS = {
+    "authentication": "apiserver_authentication_config_controller_automatic_reloads_total",
+    "authorization": "apiserver_authorization_config_controller_automatic_reloads_total",
+}
 _STARTED = time.time()
 
 
@@ -68,6 +72,7 @@ def respond(call: Call) -> Response:
     for (verb, group, version, res, code), number in sorted(api.recorder.requests.items()):
         labels = f'code="{code}",group="{group}",resource="{res}",verb="{verb.upper()}",version="{version}"'
         lines.append(f"apiserver_request_total{{{labels}}} {number}")
+    _access(api.recorder, api.reloads, lines, family)
     family("apiserver_request_duration_seconds", "histogram", "Response latency in seconds, watches left out.")
     for (verb, group, version, res), row in sorted(api.recorder.seconds.items()):
         if verb == "watch":
@@ -97,6 +102,21 @@ def respond(call: Call) -> Response:
     return Response(
         200, [("content-type", "text/plain; version=0.0.4; charset=utf-8")], "\n".join(lines).encode() + b"\n"
     )
+
+
+def _access(
+    recorder: Recorder, reloads: Counter[tuple[str, str]], lines: list[str], family: Callable[[str, str, str], None]
+) -> None:
+    """Nothing is counted for these while requests are answered: whoever is not let in has got a 401."""
+    failed = sum(number for key, number in recorder.requests.items() if key[-1] == 401)
+    family("authentication_attempts", "counter", "Requests by whether their credentials were accepted.")
+    lines.append(f'authentication_attempts{{result="success"}} {recorder.requests.total() - failed}')
+    lines.append(f'authentication_attempts{{result="failure"}} {failed}')
+    for which, name in _RELOADS.items():
+        outcomes = [(outcome, reloads[which, outcome]) for outcome in ("success", "failure")]
+        if any(number for _, number in outcomes):
+            family(name, "counter", f"How often a changed {which} configuration was taken over, or was not.")
+            lines += [f'{name}{{status="{outcome}"}} {number}' for outcome, number in outcomes]
 
 
 def _audit(auditor: Auditor, lines: list[str], family: Callable[[str, str, str], None]) -> None:
