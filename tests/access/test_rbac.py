@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import orjson
+import pytest
 
 from wherry.access.rbac import Rbac
 from wherry.access.user import Attributes, Decision, User
@@ -88,6 +89,34 @@ def test_a_star_covers_subresources_that_are_named_as_such() -> None:
         assert rbac(ask("get", "pods", subresource="log")).allowed
         assert not rbac(ask("get", "pods/log")).allowed
         assert not rbac(ask("get", "log")).allowed
+        rbac.close()
+        await storage.close()
+
+    asyncio.run(run())
+
+
+def test_a_warm_decision_looks_nothing_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many roles there are: what was asked before is answered from memory until a role or binding changes."""
+
+    async def run() -> None:
+        storage = open_storage("memory:")
+        rbac = Rbac(storage)
+        user = {"kind": "User", "name": "eve"}
+        for number in range(50):
+            await put(storage, "roles", f"r{number}", rule(verbs=["get"], resources=["pods"]), "a")
+            await put(storage, "rolebindings", f"b{number}", binding("Role", f"r{number}", user), "a")
+        assert rbac(ask("get", "pods")).allowed
+        assert not rbac(ask("list", "pods")).allowed
+        found: list[str] = []
+        monkeypatch.setattr("wherry.access.rbac._grants", lambda *given: found.append("grants") or [])
+        monkeypatch.setattr("wherry.access.rbac._compile", lambda *given: found.append("compile"))
+        for _ in range(3):
+            assert rbac(ask("get", "pods", name="any")).allowed
+            assert not rbac(ask("list", "pods")).allowed
+        assert found == []
+        monkeypatch.undo()
+        await storage.delete(f"/root/{GROUP}/roles/a/r0", lambda revision: b"{}")
+        assert rbac(ask("get", "pods")).allowed  # by another role
         rbac.close()
         await storage.close()
 
