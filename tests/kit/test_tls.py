@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import ssl
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from wherry.kit.pki import KeyPair, Pki, write_private
-from wherry.kit.tls import Identity, ServerTls, TlsError, TlsFiles
+from wherry.kit.tls import LOOPBACK, Identity, ServerTls, TlsError, TlsFiles
 
 
 class Talk:
@@ -171,3 +172,58 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     for files in (TlsFiles(client_authority=tmp_path / "empty"), TlsFiles(proxy_authority=tmp_path / "nowhere")):
         with pytest.raises(TlsError, match="the authorities in"):
             ServerTls(Pki(None), ["localhost"], files)
+
+
+def test_a_certificate_that_ends_on_an_open_connection_is_nobodys(tmp_path: Path) -> None:
+    pki, now = Pki(tmp_path), [time.time()]
+    tls = ServerTls(pki, ["localhost"], clock=lambda: now[0])
+    shown = identify(tls, client(pki.authority, leaf(pki, end=60), tmp_path))
+    assert tls.current(shown) is shown
+    assert shown.peer is not None
+    now[0] += 61
+    ended = tls.current(shown)
+    assert (ended.peer, ended.proxy, ended.problem) == (
+        None, None, "x509: certificate has expired or is not yet valid",
+    )  # fmt: skip
+    assert tls.current(ended) is ended
+
+
+def test_an_authority_that_goes_takes_open_connections_along(tmp_path: Path) -> None:
+    pki, more, proxies = Pki(tmp_path / "own"), Pki(None), Pki(None)
+    clients, fronts = tmp_path / "clients", tmp_path / "fronts"
+    clients.write_bytes(more.authority)
+    fronts.write_bytes(proxies.authority)
+    tls = ServerTls(pki, ["localhost"], TlsFiles(client_authority=clients, proxy_authority=fronts))
+    ours = identify(tls, client(pki.authority, pki.client("x", "jane"), tmp_path))
+    theirs = identify(tls, client(pki.authority, more.client("x", "joe"), tmp_path))
+    front = identify(tls, client(pki.authority, proxies.client("x", "front"), tmp_path))
+    tls.reload()  # nothing has changed
+    assert [tls.current(each) for each in (ours, theirs, front)] == [ours, theirs, front]
+    clients.write_bytes(proxies.authority)
+    fronts.write_bytes(Pki(None).authority)
+    tls.reload()
+    assert tls.current(ours).peer == ours.peer
+    gone = tls.current(theirs)
+    assert (gone.peer, gone.problem) == (None, "x509: certificate signed by unknown authority")
+    turned = tls.current(front)  # that authority speaks for users now
+    assert (turned.peer and turned.peer.name, turned.proxy) == ("front", None)
+    clients.write_bytes(more.authority)
+    tls.reload()
+    back = tls.current(gone).peer
+    assert back is not None
+    assert back.name == "joe"
+
+
+def test_our_own_certificate_is_shown_to_who_asks_for_it(tmp_path: Path) -> None:
+    ours, theirs = Pki(tmp_path / "own"), Pki(None)
+    pair = theirs.server(["elsewhere.example"])
+    write_private(tmp_path / "crt", pair.certificate)
+    write_private(tmp_path / "key", pair.key)
+    tls = ServerTls(ours, ["localhost"], TlsFiles(tmp_path / "crt", tmp_path / "key"))
+    assert served(Talk(tls, client(theirs.authority), "elsewhere.example"))
+    assert served(Talk(tls, client(ours.authority), LOOPBACK))
+    found = tls.identify(Talk(tls, client(ours.authority, ours.client("x", "jane"), tmp_path), LOOPBACK).server)
+    assert found.peer is not None
+    assert found.peer.name == "jane"
+    with pytest.raises(ssl.SSLCertVerificationError):
+        Talk(tls, client(ours.authority), "localhost")

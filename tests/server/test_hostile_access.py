@@ -223,3 +223,15 @@ def test_anonymous_by_path_is_by_the_whole_path() -> None:
         assert (await send(handler, "/version", [("authorization", EVE)])).status == 200
 
     run(work, anonymous_auth=False)
+
+
+def test_a_certificate_that_has_ended_is_not_nobody() -> None:
+    """On a connection that is still open: 401, not anonymous; another credential beside it still counts."""
+
+    async def work(handler: ApiHandler) -> None:
+        ended = "x509: certificate has expired or is not yet valid"
+        assert await whoami(handler, [], peer_problem=ended) == "401"
+        assert await whoami(handler, [("authorization", EVE)], peer_problem=ended) == "eve"
+        assert (await send(handler, "/version", peer_problem=ended)).status == 401
+
+    run(work)

@@ -53,6 +53,7 @@ class Credentials(NamedTuple):
     proxy: str | None = None
     headers: Sequence[tuple[str, str]] = ()
     path: str = ""
+    problem: str = ""  # why the certificate that was shown is not good any more
 
 
 # An authenticator says who it is, None for credentials that are not its business, and raises Rejected for bad ones.

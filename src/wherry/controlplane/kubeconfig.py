@@ -15,7 +15,7 @@ current-context: wherry
 clusters:
 - name: wherry
   cluster:
-    server: {server}
+    server: {server}{name}
     certificate-authority-data: {authority}
 contexts:
 - name: wherry
@@ -31,10 +31,14 @@ users:
 """
 
 
-def render(*, server: str, authority: bytes, client: KeyPair, token: str) -> str:
-    """The document. Nothing in it needs quoting: a URL, base64 and a URL-safe token."""
+def render(*, server: str, authority: bytes, client: KeyPair, token: str, name: str = "") -> str:
+    """The document; `name` is what the server's certificate is for, if not its address.
+
+    Nothing in it needs quoting: a URL, a name, base64 and a URL-safe token.
+    """
     return _TEMPLATE.format(
         server=server,
+        name=f"\n    tls-server-name: {name}" if name else "",
         authority=b64encode(authority).decode(),
         certificate=b64encode(client.certificate).decode(),
         key=b64encode(client.key).decode(),

@@ -19,7 +19,7 @@ from wherry.controlplane.datafolder import DataFolder
 from wherry.kit.files import FileWatch
 from wherry.kit.ids import new_token
 from wherry.kit.pki import Pki
-from wherry.kit.tls import ServerTls, TlsFiles
+from wherry.kit.tls import LOOPBACK, ServerTls, TlsFiles
 from wherry.server.asgi import ApiApp
 from wherry.server.http import Handler
 from wherry.server.limits import Limits
@@ -150,7 +150,11 @@ class ControlPlane:
         self._server = Server(ApiApp(handler, self._limits), sock, tls)
         await self._server.start()
         admin = pki.client("admin", "kubernetes-admin", (MASTERS,))
-        self.kubeconfig = kubeconfig.render(server=self.url, authority=pki.authority, client=admin, token=self.token)
+        # A certificate of the user's may be for anywhere but this address: clients on this machine ask for our own.
+        name = LOOPBACK if self._access.tls_cert_file is not None else ""
+        self.kubeconfig = kubeconfig.render(
+            server=self.url, authority=pki.authority, client=admin, token=self.token, name=name
+        )
         if self.kubeconfig_path is not None:
             kubeconfig.write(self.kubeconfig_path, self.kubeconfig)
 

@@ -283,6 +283,9 @@ class Connection(asyncio.Protocol):
                 return None
         body = self._body
         method, self._method = self._method, ""
+        identity = self._identity
+        if identity.der is not None and self._server.tls is not None:  # a certificate ends, an authority may go
+            identity = self._identity = self._server.tls.current(identity)
         return Request(
             method=method or self._parser.get_method().decode("ascii"),
             path=unquote(raw) if "%" in raw else raw,
@@ -290,9 +293,10 @@ class Connection(asyncio.Protocol):
             query=query,
             headers=self._headers,
             body=b"".join(body) if len(body) != 1 else body[0],
-            peer_certificate=self._identity.der,
-            peer=self._identity.peer,
-            proxy=self._identity.proxy,
+            peer_certificate=identity.der,
+            peer=identity.peer,
+            proxy=identity.proxy,
+            peer_problem=identity.problem,
             remote=self._remote,
             http_version=self._parser.get_http_version(),
             disconnected=self._disconnected,

@@ -205,8 +205,11 @@ class ApiHandler:
             authorization = bearer(request)
         if "  " in authorization and _SPACED_TOKEN.match(authorization) and _SPACED not in warnings:
             warnings.append(_SPACED)
-        shown = Credentials(authorization, request.peer, (), request.proxy, request.headers, request.path)
-        return self.api.chain.authenticate(shown)
+        return self.api.chain.authenticate(
+            Credentials(
+                authorization, request.peer, (), request.proxy, request.headers, request.path, request.peer_problem
+            )
+        )
 
     async def _other(self, call: Call) -> Response:
         """Everything that is not a resource: discovery, OpenAPI, health, version, metrics."""

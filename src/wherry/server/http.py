@@ -32,6 +32,7 @@ class Request:
     peer_certificate: bytes | None = None  # DER of the verified client certificate
     peer: Peer | None = None  # whom it names, if it is one of a user
     proxy: str | None = None  # the common name, if it is one of an authenticating proxy
+    peer_problem: str = ""  # why the certificate of this connection is nobody's any more
     remote: str = ""
     http_version: str = "1.1"
     user: object | None = None

@@ -22,6 +22,8 @@ class Certificates:
         self._users: dict[Peer, User] = {}
 
     def __call__(self, shown: Credentials) -> Known | None:
+        if shown.problem:
+            raise Rejected(f"verifying certificate failed: {shown.problem}")
         peer = shown.certificate
         if peer is None or not peer.name:
             return None
