@@ -36,6 +36,7 @@ FETCH_SECONDS, RETRY_SECONDS = 30.0, 10.0
 _PATIENCE = 1.0  # keys this young are not fetched again: a stranger's tokens must not flood the issuer
 _NOT_BEFORE_LEEWAY = 300.0
 _OTHERS = 16  # issuers of distributed claims; upstream has no bound
+_FIRST_SECOND, _LAST_SECOND = -62_135_596_800, 253_402_300_799  # of the years 1 and 9999
 _KEPT_SECONDS = 10.0  # as upstream's cache of tokens
 
 
@@ -272,4 +273,5 @@ def _issuer_of(claims: Obj) -> str:
 
 
 def _go_time(seconds: float) -> str:
-    return strftime("%Y-%m-%d %H:%M:%S +0000 UTC", gmtime(seconds))
+    bounded = min(max(seconds, _FIRST_SECOND), _LAST_SECOND)  # a token may say what no calendar has
+    return strftime("%Y-%m-%d %H:%M:%S +0000 UTC", gmtime(bounded))
