@@ -94,6 +94,14 @@ def test_a_store_is_completed() -> None:
         assert orjson.loads(restored.value)["metadata"]["labels"] == orjson.loads(before.value)["metadata"]["labels"]
         (subject,) = orjson.loads(filled.value)["subjects"]
         assert subject["name"] == "system:authenticated"
+        ref = {"apiGroup": GROUP, "kind": "ClusterRole", "name": "cluster-admin"}
+        turned = {**orjson.loads(filled.value), "roleRef": ref}
+        await storage.put(emptied, encoder(turned))
+        assert await reconcile(store, registry) == 1
+        again = storage.get(emptied)
+        assert again is not None
+        assert orjson.loads(again.value)["roleRef"]["name"] == "system:basic-user"
+        assert orjson.loads(again.value)["metadata"]["uid"] != turned["metadata"]["uid"]
         await storage.close()
 
     asyncio.run(work())

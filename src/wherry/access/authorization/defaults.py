@@ -35,10 +35,14 @@ async def reconcile(store: Store, registry: Registry, workspace: str = "root") -
         namespace, name = meta.get("namespace", ""), meta["name"]
         where = f"{namespace}/{name}" if namespace else name
         record = store.storage.get(f"/{workspace}/{GROUP}/{resource}/{where}")
-        if record is not None and become(orjson.loads(record.value), wanted) is None:
+        live = orjson.loads(record.value) if record is not None else None
+        if live is not None and become(live, wanted) is None:
             continue
         try:
-            await _write(store, registry, workspace, resource, wanted, new=record is None)
+            if live is not None and live.get("roleRef") != wanted.get("roleRef"):
+                await _remove(store, registry, workspace, resource, live)  # a binding cannot get another role
+                live = None
+            await _write(store, registry, workspace, resource, wanted, new=live is None)
             written += 1
         except (AlreadyExists, Conflict, NotFound) as race:
             log.warning("the default %s %s: %s", resource, name, race)
@@ -70,11 +74,24 @@ async def _write(store: Store, registry: Registry, workspace: str, resource: str
     await commit(store, d, namespace, name, lambda live: become(live, wanted) or live, ctx)
 
 
+async def _remove(store: Store, registry: Registry, workspace: str, resource: str, live: Obj) -> None:
+    from wherry.store.context import WriteContext
+    from wherry.store.delete import DeleteOptions, delete
+
+    d = registry.find(workspace, GROUP, "v1", resource)
+    assert d is not None
+    meta = live["metadata"]
+    options = DeleteOptions(uid=meta["uid"])
+    await delete(store, d, meta.get("namespace", ""), meta["name"], options, WriteContext(manager=MANAGER))
+
+
 def become(live: Obj, wanted: Obj) -> Obj | None:
     """A default as it should be, None if it is. Whoever protected it has the last word."""
     meta = live["metadata"]
     if (meta.get("annotations") or {}).get(AUTOUPDATE) == "false":
         return None
+    if live.get("roleRef") != wanted.get("roleRef"):
+        return wanted
     changed: Obj = {}
     completed = dict(meta)
     for what in ("annotations", "labels"):
