@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from wherry.access.audit.options import AuditOptions
+    from wherry.server.limits import Limits
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _PART = re.compile(r"(\d+(?:\.\d*)?)(ms|s|m|h)")
@@ -66,6 +67,14 @@ def add(up: argparse.ArgumentParser) -> None:
     add("--audit-webhook-truncate-enabled", action="store_true", help="leave out the objects of long events")
     add("--audit-webhook-truncate-max-batch-size", type=int, default=10 << 20, metavar="BYTES", help="(10485760)")
     add("--audit-webhook-truncate-max-event-size", type=int, default=102_400, metavar="BYTES", help="(102400)")
+    group = up.add_argument_group("limits")
+    add = group.add_argument
+    add(
+        "--enable-priority-and-fairness", type=yes_or_no, nargs="?", const=True, default=True, metavar="BOOL",
+        help="share seats between flows by FlowSchemas and priority levels (default true)",
+    )  # fmt: skip
+    add("--max-requests-inflight", type=int, default=400, metavar="N", help="with the next, the seats (default 400)")
+    add("--max-mutating-requests-inflight", type=int, default=200, metavar="N", help="(default 200)")
     group = up.add_argument_group("encryption at rest")
     add = group.add_argument
     add("--encryption-provider-config", type=Path, metavar="FILE", help="an EncryptionConfiguration: what is encrypted")
@@ -73,6 +82,16 @@ def add(up: argparse.ArgumentParser) -> None:
         "--encryption-provider-config-automatic-reload", type=yes_or_no, nargs="?", const=True, default=False,
         metavar="BOOL", help="read it again when it changes (default false)",
     )  # fmt: skip
+
+
+def limits(args: argparse.Namespace) -> Limits:
+    from wherry.server.limits import Limits
+
+    return Limits(
+        fair=args.enable_priority_and_fairness,
+        read_only_in_flight=args.max_requests_inflight,
+        mutating_in_flight=args.max_mutating_requests_inflight,
+    )
 
 
 def options(args: argparse.Namespace) -> AuditOptions | None:

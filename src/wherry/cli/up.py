@@ -69,10 +69,13 @@ async def _serve(options: argparse.Namespace, access: AccessOptions) -> None:
         names=options.tls_name,
         kubeconfig_path=options.kubeconfig or (DATA / "kubeconfig" if options.in_memory else None),
         access=access,
+        limits=protection.limits(options),
         audit=protection.options(options),
         encryption=options.encryption_provider_config,
         reload_encryption=options.encryption_provider_config_automatic_reload,
     )
+    # The thread that commits must not wait long for the interpreter when the loop is busy: an answer hangs on it.
+    sys.setswitchinterval(0.001)
     await plane.start()
     try:
         # What stands now stands until the end: the collector need not look at it again and again.

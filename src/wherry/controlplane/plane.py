@@ -147,6 +147,7 @@ class ControlPlane:
             self._files.add((self._encryption,), sealer.reload)
         self._files.start()
         self._begin_audit(handler)
+        self._share_seats(handler)
         self._server = Server(ApiApp(handler, self._limits), sock, tls)
         await self._server.start()
         admin = pki.client("admin", "kubernetes-admin", (MASTERS,))
@@ -165,6 +166,17 @@ class ControlPlane:
         from wherry.controlplane.sealing import load
 
         return load(self._encryption)
+
+    def _share_seats(self, handler: Handler) -> None:
+        from wherry.server.handler import ApiHandler
+
+        if isinstance(handler, ApiHandler) and (fairness := handler.api.fairness) is not None:
+            limits = self._limits
+            if limits.fair:
+                fairness.resize(limits.mutating_in_flight + limits.read_only_in_flight)
+            else:
+                fairness.close()
+                handler.api.fairness = None
 
     def _begin_audit(self, handler: Handler) -> None:
         """Raises AuditError for a configuration that does not work."""

@@ -20,6 +20,7 @@ from wherry.errors import InternalError, StatusError, Timeout
 from wherry.kit.pki import Peer
 from wherry.server.http import Body, Handler, Request, Response
 from wherry.server.limits import InFlight, Limits, busy, is_long_running, too_large
+from wherry.server.slices import Sliced, gzipped
 
 log = logging.getLogger("wherry.server")
 
@@ -43,6 +44,8 @@ class ApiApp:
         self.handler = handler
         self.limits = limits or Limits()
         self.in_flight = InFlight(self.limits)
+        # Where requests share seats by who makes them, that is the bound (as upstream's filters are either or).
+        self._counts = getattr(getattr(handler, "api", None), "fairness", None) is None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
@@ -76,13 +79,13 @@ class ApiApp:
 
     async def respond(self, request: Request) -> Response:
         """The answer to a complete request, refusals included; all that is left to do is to send it."""
-        counted = not is_long_running(request.path, request.query)
+        counted = self._counts and not is_long_running(request.path, request.query)
         if counted and not self.in_flight.enter(request.method):
             return refusal(busy())
         try:
             response = await self.handle(request)
             if is_stream(response.body):
-                return response
+                return compress_stream(request, response, self.limits)
             return await compress(request, response, self.limits)
         finally:
             if counted:
@@ -216,6 +219,16 @@ async def compress(request: Request, response: Response, limits: Limits) -> Resp
         packed = _gzip(body, limits.gzip_level)
     headers = [*response.headers, ("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding")]
     return Response(response.status, headers, packed)
+
+
+def compress_stream(request: Request, response: Response, limits: Limits) -> Response:
+    """A long list gzipped as it is written; other streams go out as they are."""
+    body = response.body
+    if not isinstance(body, Sliced) or not accepts_gzip(request.header("accept-encoding")):
+        return response
+    body.through(lambda parts: gzipped(parts, limits.gzip_level))
+    response.headers = [*response.headers, ("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding")]
+    return response
 
 
 def accepts_gzip(header: str) -> bool:

@@ -17,6 +17,7 @@ from wherry.access.audit import current
 from wherry.access.user import Attributes, Decision, User
 from wherry.server.handler import attributes
 from wherry.server.http import Request, Response
+from wherry.server.slices import Sliced
 from wherry.server.upgrade import Channel, Upgrade
 
 if TYPE_CHECKING:
@@ -166,6 +167,9 @@ def finish(trail: Trail, response: Response) -> Response:
         trail.respond(response.status, _status(response, whole), document)
         trail.emit("ResponseComplete", trail.auditor.now())
         return response
+    if isinstance(body, Sliced):  # a long list: one answer, written piece by piece
+        _tell_list(trail, response, body)
+        return response
     trail.respond(response.status, None)
     trail.emit("ResponseStarted", trail.auditor.now())
     if isinstance(body, Upgrade):
@@ -173,6 +177,28 @@ def finish(trail: Trail, response: Response) -> Response:
     stream = cast("AsyncIterator[bytes]", body)
     wrapped = _Pushing(stream, trail) if hasattr(stream, "attach") else _Stream(stream, trail)
     return Response(response.status, response.headers, wrapped)
+
+
+def _tell_list(trail: Trail, response: Response, body: Sliced) -> None:
+    """Tell of a list when it is through, or given up; its document is kept only where it is told."""
+    kept: list[bytes] = []
+    before = body.on_end
+
+    def done() -> None:
+        if before is not None:
+            before()
+        trail.respond(response.status, None, (lambda: _document(response, kept)) if trail.wants_response else None)
+        trail.emit("ResponseComplete", trail.auditor.now())
+
+    body.on_end = done
+    if trail.wants_response:
+        body.through(lambda parts: _keeping(parts, kept))
+
+
+async def _keeping(parts: AsyncIterator[bytes], kept: list[bytes]) -> AsyncIterator[bytes]:
+    async for part in parts:
+        kept.append(part)
+        yield part
 
 
 def failed(trail: Trail, error: BaseException) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from wherry.access.admission import default_plugins
+from wherry.access.fairness.fairness import Fairness
 from wherry.access.options import AccessOptions
 from wherry.access.outgoing import Outgoing
 from wherry.access.plugins.escalation import escalation
@@ -61,6 +62,7 @@ async def build_handler(
     api = Api(store, registry, hub, chain, Documents(registry), admission, Recorder(), access.accounts, access.reloads)
     custom = CustomResources(store, registry, hub, outgoing.convert)
     api.decided = custom.decided
+    api.fairness = Fairness(storage)
     collector = GarbageCollector(store, registry)
     grown = bool(storage.count("/root/"))
     await ensure_defaults(store)
@@ -72,6 +74,8 @@ async def build_handler(
 
     async def close() -> None:
         hub.close()
+        if api.fairness is not None:
+            api.fairness.close()
         if completing is not None:
             completing.cancel()
             await asyncio.wait([completing])

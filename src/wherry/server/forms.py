@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -96,6 +96,35 @@ def partial_list(d: Definition, records: Sequence[Record], list_meta: dict[str, 
         return [orjson.dumps(head)[:-1], b',"items":null}']
     items = b",".join([partial_of(d, r, form.version) for r in records])
     return [orjson.dumps(head)[:-1], b',"items":[', items, b"]}"]
+
+
+def partial_parts(
+    d: Definition, meta: dict[str, Any], form: Form
+) -> tuple[bytes, Callable[[Sequence[Record]], bytes], bytes]:
+    """Head, what joins some items, and tail of a list that is not empty and is written piece by piece."""
+    head = {"kind": "PartialObjectMetadataList", "apiVersion": f"meta.k8s.io/{form.version}", "metadata": meta}
+
+    def render(records: Sequence[Record]) -> bytes:
+        return b",".join([partial_of(d, r, form.version) for r in records])
+
+    return orjson.dumps(head)[:-1] + b',"items":[', render, b"]}"
+
+
+def table_parts(
+    d: Definition, meta: dict[str, Any], form: Form, include: str, now: float
+) -> tuple[bytes, Callable[[Sequence[Record]], bytes], bytes] | None:
+    """The same for a Table; None for a kind whose rows have an order of their own."""
+    shows = printer(d)
+    if shows.order is not None:
+        return None
+    head = {
+        "kind": "Table",
+        "apiVersion": f"meta.k8s.io/{form.version}",
+        "metadata": meta,
+        "columnDefinitions": shows.columns,
+    }
+    tail = b"]}"
+    return orjson.dumps(head)[:-1] + b',"rows":[', lambda records: b",".join(rows(d, records, now, include, form)), tail
 
 
 def _template(d: Definition, record: Record) -> RowTemplate:

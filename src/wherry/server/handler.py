@@ -24,6 +24,7 @@ from wherry.server.http import Request, Response
 from wherry.server.limits import is_long_running
 from wherry.server.options import check_timeout
 from wherry.server.requestinfo import ROOT, BadPath, RequestInfo, parse
+from wherry.server.turns import Turns
 from wherry.store.definition import Definition
 from wherry.store.registry import Registry
 from wherry.store.store import Store
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from wherry.access.audit.auditor import Auditor
     from wherry.access.audit.trail import Trail
     from wherry.access.authorization.selectors import Selectors
+    from wherry.access.fairness.fairness import Fairness
     from wherry.access.tokens import AccountTokens
     from wherry.runtime.nodes import NodeRuntime
     from wherry.server.auditing import Audit
@@ -64,6 +66,8 @@ class Api:
     decided: Callable[[str, str], Awaitable[None]] | None = None
     runtimes: list[NodeRuntime] = field(default_factory=list)  # what runs pods, for logs and exec
     auditor: Auditor | None = None  # where requests are audited
+    fairness: Fairness | None = None  # where requests share seats
+    turns: Turns = field(default_factory=Turns)
     workspaces: frozenset[str] = frozenset((ROOT,))  # those that exist; one until there is a tree of them
 
 
@@ -78,6 +82,7 @@ class Call:
     definition: Definition | None = None
     warnings: list[str] = field(default_factory=list)  # go out with the answer, a refusal included
     annotations: dict[str, str] = field(default_factory=dict)  # what admission notes for the audit event
+    flow: str = ""  # whose turn long work of this request waits for
     trail: Trail | None = None  # where the request is audited; `annotations` go into its events
 
     @property
@@ -148,16 +153,23 @@ class ApiHandler:
             call = Call(self.api, request, info, user, warnings=warnings)
             if audit is not None:
                 call.annotations, call.trail = audit.annotations, audit.trail
-            if info.is_resource:
-                from wherry.server.resources import serve
+            if self.api.fairness is None:
+                return await self._endpoint(call)
+            from wherry.server.seats import seated
 
-                return await serve(call)
-            return await self._other(call)
+            return await seated(self.api.fairness, call, self._endpoint)
         except errors.StatusError as error:
             return answers.refusal(error, _status_form(request), warnings)
         except Undecided as error:
             uri = f"{request.raw_path}?{request.query}" if request.query else request.raw_path
             return answers.text(500, f"Internal Server Error: {errors.go_quote(uri)}: {error}\n")
+
+    async def _endpoint(self, call: Call) -> Response:
+        if call.info.is_resource:
+            from wherry.server.resources import serve
+
+            return await serve(call)
+        return await self._other(call)
 
     async def _admitted(self, request: Request, info: RequestInfo, audit: Audit | None, warnings: list[str]) -> User:
         """Who the request is by, once it is clear that it may be made. Raises StatusError, Undecided.

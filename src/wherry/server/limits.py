@@ -23,6 +23,7 @@ class Limits:
     body_seconds: float = 60.0  # for the whole body to arrive
     mutating_in_flight: int = 200
     read_only_in_flight: int = 400
+    fair: bool = True  # the two are seats that flows share (access/fairness); else two plain bounds
     header_bytes: int = 64 * 1024  # request line and headers together
     header_seconds: float = 30.0  # for the request's head to arrive, TLS included
     idle_seconds: float = 180.0  # between two requests of a connection

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 from wherry.access.user import User
 from wherry.server.http import Handler, Request, Response
+from wherry.server.slices import Sliced
 
 
 class LocalTransport:
@@ -24,6 +25,8 @@ class LocalTransport:
 
     async def call(self, method: str, path: str, query: str, media: str, body: bytes) -> tuple[int, bytes]:
         response = await self._handler(self._request(method, path, query, media, body))
+        if isinstance(response.body, Sliced):
+            return response.status, await response.body.whole()
         return response.status, _whole(response)
 
     async def stream(self, path: str, query: str) -> AsyncIterator[bytes]:

@@ -10,12 +10,14 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from wherry.access.fairness.fairness import WAITS
 from wherry.server.handler import Call
 from wherry.server.http import Response
 from wherry.server.requestinfo import RequestInfo
 
 if TYPE_CHECKING:
     from wherry.access.audit.auditor import Auditor
+    from wherry.access.fairness.fairness import Fairness
 
 _BUCKETS = (0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
@@ -96,6 +98,8 @@ def respond(call: Call) -> Response:
             lines.append(f'apiserver_resource_objects{{group="{group}",resource="{res}"}} {number}')
     family("wherry_storage_revision", "gauge", "The newest durable revision.")
     lines.append(f"wherry_storage_revision {api.store.storage.revision}")
+    if call.api.fairness is not None:
+        _fairness(call.api.fairness, lines, family)
     if call.api.auditor is not None:
         _audit(call.api.auditor, lines, family)
     _process(lines, family)
@@ -130,6 +134,37 @@ def _audit(auditor: Auditor, lines: list[str], family: Callable[[str, str, str],
         lines.append(f'apiserver_audit_level_total{{level="{level}"}} {number}')
     family("apiserver_audit_requests_rejected_total", "counter", "Requests refused as they could not be audited.")
     lines.append(f"apiserver_audit_requests_rejected_total {auditor.rejected}")
+
+
+def _fairness(fairness: Fairness, lines: list[str], family: Callable[[str, str, str], None]) -> None:
+    family("apiserver_flowcontrol_dispatched_requests_total", "counter", "Requests that got their seats.")
+    for (level, schema), number in sorted((fairness.dispatched + fairness.counts()).items()):
+        labels = f'priority_level="{level}",flow_schema="{schema}"'
+        lines.append(f"apiserver_flowcontrol_dispatched_requests_total{{{labels}}} {number}")
+    family("apiserver_flowcontrol_rejected_requests_total", "counter", "Requests refused with 429.")
+    for (level, schema, reason), number in sorted(fairness.rejected.items()):
+        labels = f'priority_level="{level}",flow_schema="{schema}",reason="{reason}"'
+        lines.append(f"apiserver_flowcontrol_rejected_requests_total{{{labels}}} {number}")
+    for name, text, value in (
+        ("apiserver_flowcontrol_current_inqueue_requests", "Requests that wait.", "inqueue"),
+        ("apiserver_flowcontrol_current_executing_requests", "Requests that have their seats.", "executing"),
+        ("apiserver_flowcontrol_current_executing_seats", "Seats in use.", "seats"),
+        ("apiserver_flowcontrol_nominal_limit_seats", "Seats of the level.", "limit"),
+    ):
+        family(name, "gauge", text)
+        for level, found in sorted(fairness.levels.items()):
+            lines.append(f'{name}{{priority_level="{level}"}} {getattr(found, value)}')
+    name = "apiserver_flowcontrol_request_wait_duration_seconds"
+    family(name, "histogram", "How long requests waited that had to.")
+    for (level, schema), row in sorted(fairness.waits.items()):
+        labels, total = f'priority_level="{level}",flow_schema="{schema}"', 0.0
+        for bound, count in zip(WAITS, row, strict=False):
+            total += count
+            lines.append(f'{name}_bucket{{{labels},le="{bound}"}} {int(total)}')
+        total += row[len(WAITS)]
+        lines.append(f'{name}_bucket{{{labels},le="+Inf"}} {int(total)}')
+        lines.append(f"{name}_sum{{{labels}}} {row[-1]:.6f}")
+        lines.append(f"{name}_count{{{labels}}} {int(total)}")
 
 
 def _process(lines: list[str], family: Callable[[str, str, str], None]) -> None:

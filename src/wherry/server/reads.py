@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
 
 import orjson
 
 from wherry import errors
 from wherry.machinery.fieldselectors import field_labels, parse_field_selector
 from wherry.machinery.selectors import parse_label_selector
-from wherry.server import answers, forms, negotiate, options
+from wherry.server import answers, forms, negotiate, options, slices
 from wherry.server.handler import Call
 from wherry.server.http import Response
 from wherry.server.requestinfo import RequestInfo
@@ -17,6 +19,8 @@ from wherry.storage.api import Record
 from wherry.store import read
 from wherry.store.definition import Definition, labels_of
 from wherry.store.read import ListQuery
+
+_Parts = tuple[bytes, Callable[[Sequence[Record]], bytes], bytes]
 
 
 def form_of(call: Call) -> negotiate.Form:
@@ -150,26 +154,68 @@ async def list_(call: Call) -> Response:
         query.revision_match = info.first("resourceVersionMatch")
         if query.revision:
             await read.fresh_enough(api.store, query)
+    include = ""
     if form.transform:
         forms.check(d, form, is_list=True)
         include = forms.include_object(info) if form.transform == "Table" else ""
+    if query.match is not None and d.conversion is None:
+        await _match_in_slices(call, d, query)
     if d.conversion is None:
         result = read.list_objects(api.store, d, query)
     else:
         result = await converted_list(call, d, query)
     remaining = result.remaining if query.match is None else 0
     meta = answers.list_meta(result.revision, result.token, remaining, custom=d.custom and not form.transform)
+    warnings = call.warnings
+    plain = not form.transform and d.refresh is None and d.same_version
+    if len(result.records) > (slices.PLAIN if plain else slices.MADE) and form.media == negotiate.JSON:
+        body = None if form.pretty else _sliced(call, d, result.records, meta, form, include)
+        if body is not None:
+            return Response(200, [*answers.JSON_HEADERS, *answers.warning_headers(warnings)], body)
     if not form.transform:
         pieces = answers.list_body(d, result.records, meta)
     elif form.transform == "Table":
         pieces = forms.table(d, result.records, meta, form, include, api.store.clock())
     else:
         pieces = forms.partial_list(d, result.records, meta, form)
-    warnings = call.warnings
     if form.media == negotiate.JSON and not form.pretty:
         headers = [*answers.JSON_HEADERS, *answers.warning_headers(warnings)] if warnings else answers.JSON_HEADERS
         return Response(200, headers, pieces)
-    return answers.encoded(b"".join(pieces), negotiate.Form(form.media, pretty=form.pretty), 200, warnings)
+    shown = negotiate.Form(form.media, pretty=form.pretty)
+    if len(result.records) > slices.MADE:  # YAML, protobuf and indented JSON of many objects: beside the loop
+        return await asyncio.to_thread(lambda: answers.encoded(b"".join(pieces), shown, 200, warnings))
+    return answers.encoded(b"".join(pieces), shown, 200, warnings)
+
+
+def _sliced(
+    call: Call, d: Definition, records: Sequence[Record], meta: dict[str, Any], form: negotiate.Form, include: str
+) -> slices.Sliced | None:
+    """The body of a long list; None where it has to be written in one piece."""
+    if not form.transform:
+        found: _Parts | None = answers.list_parts(d, meta)
+    elif form.transform == "Table":
+        found = forms.table_parts(d, meta, form, include, call.api.store.clock())
+    else:
+        found = forms.partial_parts(d, meta, form)
+    if found is None:
+        return None
+    head, render, tail = found
+    return slices.Sliced(slices.parts(head, records, render, tail, _turn(call)))
+
+
+def _turn(call: Call) -> slices.Turn:
+    turns, flow = call.api.turns, call.flow
+    return lambda: turns.turn(flow)
+
+
+async def _match_in_slices(call: Call, d: Definition, query: ListQuery) -> None:
+    """Ask a selector beforehand where there is much to look at."""
+    assert query.match is not None
+    if query.name or call.api.store.storage.count(d.list_prefix(query.namespace)) <= slices.MADE:
+        return
+    records = read.candidates(call.api.store, d, query)
+    if len(records) > slices.MADE:
+        query.match = await slices.matching(records, query.match, query.limit, _turn(call))
 
 
 async def converted_list(call: Call, d: Definition, query: ListQuery) -> read.ListResult:

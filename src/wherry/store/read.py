@@ -145,6 +145,19 @@ def _one(store: Store, d: Definition, query: ListQuery, at: int) -> ListResult:
     return ListResult(found, store.storage.revision)
 
 
+def candidates(store: Store, d: Definition, query: ListQuery) -> Sequence[Record]:
+    """What a selector will have to look at, as things stand now; nothing where the answer is a refusal."""
+    prefix, after, at = d.list_prefix(query.namespace), "", 0
+    try:
+        if query.token:
+            after, at = _decode_token(prefix, query)
+        else:
+            at = _snapshot(store, query)
+        return _candidates(store, d.prefix, prefix, after, at, query).records
+    except (errors.StatusError, Compacted, FutureRevision):  # the list itself will say so
+        return ()
+
+
 def _candidates(store: Store, collection: str, prefix: str, after: str, at: int, query: ListQuery) -> Page:
     """What a selector has to look at: by the label index where that is exact, else the whole range."""
     if query.pair is not None and at in (0, store.storage.revision):
