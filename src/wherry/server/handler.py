@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from wherry import errors
 from wherry.access.admission import Admission
-from wherry.access.chain import Chain, Credentials, Undecided, judge
+from wherry.access.chain import MASTERS, Chain, Credentials, Undecided, judge, refuse
 from wherry.access.impersonation import Impersonation
 from wherry.access.pending import Pending, settled
 from wherry.access.user import Attributes, User
@@ -185,6 +185,8 @@ class ApiHandler:
         if audit is not None:
             audit.begin(asked)
         if info.workspace not in self.api.workspaces:
+            if MASTERS not in user.groups:  # who has no rights must not learn which workspaces there are
+                raise refuse(asked)
             raise errors.NotFound.path()
         try:
             user = self._impersonate(request.headers, asked, chain.authorize)
