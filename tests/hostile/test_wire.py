@@ -154,3 +154,25 @@ def test_an_upgrade_to_http2_is_not_taken() -> None:
         assert b" 101 " not in back
 
     run(work)
+
+
+def test_an_answer_that_does_not_begin_in_time_is_refused() -> None:
+    async def work() -> None:
+        async def hanging(_: Request) -> Response:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+        async with serving(hanging, Limits(request_seconds=0.05, close_seconds=0.05)) as server:
+            reader, writer = await connect(server)
+            writer.write(SECOND)
+            status, headers, body = await answer(reader)
+            assert (status, headers["connection"]) == (504, "close")
+            assert b"request did not complete within the allotted timeout" in body
+            writer.close()
+            reader, writer = await connect(server)  # a watch may take its time
+            writer.write(b"GET /api/v1/pods?watch=1 HTTP/1.1\r\nHost: x\r\n\r\n")
+            await asyncio.sleep(0.2)
+            assert not reader.at_eof()
+            writer.close()
+
+    run(work)

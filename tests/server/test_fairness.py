@@ -14,6 +14,7 @@ from tests.server.handler_face import MAPS, Face
 from wherry.access.user import User
 from wherry.server import slices
 from wherry.server.http import Request
+from wherry.server.limits import Limits, Watches
 from wherry.server.slices import Sliced
 from wherry.server.turns import Turns
 
@@ -124,6 +125,30 @@ def test_too_many_are_refused_and_told_when_to_come_again() -> None:
         page = face("GET", "/metrics").body.decode()
         row = 'rejected_requests_total{priority_level="global-default",flow_schema="global-default"'
         assert f'{row},reason="concurrency-limit"}} 1' in page
+    finally:
+        face.close()
+
+
+def test_watches_are_counted_and_bounded() -> None:
+    face = Face()
+    try:
+        face.handler.api.watches = Watches(Limits(watches=3, watches_per_user=2))
+        path = f"{MAPS}?watch=true"
+        admin = User("admin", groups=("system:masters",))
+
+        async def scenario() -> None:
+            first, second = await ask(face, path, admin), await ask(face, path, admin)
+            refused = await ask(face, path, admin)
+            assert refused.status == 429
+            assert b"This user has too many watches open" in refused.body
+            third = await ask(face, path, User("other", groups=("system:masters",)))
+            assert (await ask(face, path, User("third", groups=("system:masters",)))).status == 429
+            for one in (first, second, third):
+                await one.body.aclose()
+                await one.body.aclose()
+            assert (face.handler.api.watches.open, face.handler.api.watches.by_user) == (0, {})
+
+        face.loop.run_until_complete(scenario())
     finally:
         face.close()
 

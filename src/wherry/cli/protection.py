@@ -75,6 +75,9 @@ def add(up: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     add("--max-requests-inflight", type=int, default=400, metavar="N", help="with the next, the seats (default 400)")
     add("--max-mutating-requests-inflight", type=int, default=200, metavar="N", help="(default 200)")
+    add("--request-timeout", type=duration, default=60.0, metavar="TIME", help="until an answer begins (default 1m)")
+    add("--max-watches", type=int, default=10_000, metavar="N", help="open watches (default 10000)")
+    add("--max-watches-per-user", type=int, default=5_000, metavar="N", help="of one user (default 5000)")
     group = up.add_argument_group("encryption at rest")
     add = group.add_argument
     add("--encryption-provider-config", type=Path, metavar="FILE", help="an EncryptionConfiguration: what is encrypted")
@@ -91,6 +94,9 @@ def limits(args: argparse.Namespace) -> Limits:
         fair=args.enable_priority_and_fairness,
         read_only_in_flight=args.max_requests_inflight,
         mutating_in_flight=args.max_mutating_requests_inflight,
+        request_seconds=args.request_timeout,
+        watches=args.max_watches,
+        watches_per_user=args.max_watches_per_user,
     )
 
 

@@ -22,7 +22,7 @@ from wherry.kit.pki import Pki
 from wherry.kit.tls import LOOPBACK, ServerTls, TlsFiles
 from wherry.server.asgi import ApiApp
 from wherry.server.http import Handler
-from wherry.server.limits import Limits
+from wherry.server.limits import Limits, Watches
 from wherry.server.serve import Server, listen
 from wherry.storage import open_storage
 from wherry.storage.api import Storage
@@ -170,6 +170,8 @@ class ControlPlane:
     def _share_seats(self, handler: Handler) -> None:
         from wherry.server.handler import ApiHandler
 
+        if isinstance(handler, ApiHandler):
+            handler.api.watches = Watches(self._limits)
         if isinstance(handler, ApiHandler) and (fairness := handler.api.fairness) is not None:
             limits = self._limits
             if limits.fair:

@@ -22,7 +22,7 @@ from wherry.errors import BadRequest, StatusError, Timeout
 from wherry.kit.tls import Identity
 from wherry.server.asgi import Whole, body_size, close_stream, is_stream, pieces, refusal
 from wherry.server.http import Request, Response
-from wherry.server.limits import too_large
+from wherry.server.limits import is_long_running, too_large
 from wherry.server.upgrade import Channel, Upgrade
 
 if TYPE_CHECKING:
@@ -115,6 +115,8 @@ class Connection(asyncio.Protocol):
         # The request being answered, and those behind it.
         self._task: asyncio.Task[None] | None = None
         self._waiting: deque[tuple[Request, bool]] = deque()
+        self._current: Request | None = None
+        self._late = False  # the answer has not begun in time
         self._streaming = False
         self._closing = False  # no further request is read; the connection ends after the answer
         self._refusal: StatusError | None = None  # waits for the answers before it
@@ -305,7 +307,8 @@ class Connection(asyncio.Protocol):
     # --- answering --------------------------------------------------------------------------------------------------
 
     def _start(self, request: Request, keep_alive: bool) -> None:
-        self.deadline = 0.0  # while an answer is being made, the handler's own bounds count
+        self._current = request
+        self.deadline = self._loop.time() + self._limits.request_seconds  # until the answer begins
         self._task = self._loop.create_task(self._answer(request, keep_alive))
 
     async def _disconnected(self) -> None:
@@ -318,6 +321,7 @@ class Connection(asyncio.Protocol):
     async def _answer(self, request: Request, keep_alive: bool) -> None:
         try:
             response = await self._app.respond(request)
+            self.deadline = 0.0
             keep_alive = keep_alive and not self._server.stopping
             body = response.body
             if isinstance(body, Upgrade):
@@ -333,6 +337,10 @@ class Connection(asyncio.Protocol):
             keep_alive = False
         except asyncio.CancelledError:
             keep_alive = False
+            if self._late and self._transport is not None:
+                late = refusal(Timeout("Timeout: request did not complete within the allotted timeout"))
+                body = cast(bytes, late.body)
+                self._transport.write(self._head(late, f"Content-Length: {len(body)}\r\n", False) + body)
         self._finish(keep_alive)
 
     def _finish(self, keep_alive: bool) -> None:
@@ -493,6 +501,13 @@ class Connection(asyncio.Protocol):
     def expire(self, now: float) -> None:
         """Called now and then: end a connection that has been idle, half a request or unread for too long."""
         if self.deadline and now > self.deadline and self._transport is not None:
+            request = self._current
+            if self._task is not None and request is not None and not self._streaming and self._can_write is None:
+                self.deadline = 0.0
+                if not is_long_running(request.path, request.query):
+                    self._late = True
+                    self._task.cancel()
+                return
             if not self._in_head and self._task is None and not self._closing:
                 self._refuse(Timeout("Timeout: request did not complete within the allotted timeout"))
             elif self._can_write is not None or self._transport.is_closing():

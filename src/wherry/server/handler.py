@@ -21,7 +21,7 @@ from wherry.access.pending import Pending, settled
 from wherry.access.user import Attributes, User
 from wherry.server import answers, negotiate
 from wherry.server.http import Request, Response
-from wherry.server.limits import is_long_running
+from wherry.server.limits import Limits, Watches, is_long_running
 from wherry.server.options import check_timeout
 from wherry.server.requestinfo import ROOT, BadPath, RequestInfo, parse
 from wherry.server.turns import Turns
@@ -68,6 +68,7 @@ class Api:
     auditor: Auditor | None = None  # where requests are audited
     fairness: Fairness | None = None  # where requests share seats
     turns: Turns = field(default_factory=Turns)
+    watches: Watches = field(default_factory=lambda: Watches(Limits()))
     workspaces: frozenset[str] = frozenset((ROOT,))  # those that exist; one until there is a tree of them
 
 

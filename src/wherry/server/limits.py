@@ -23,6 +23,9 @@ class Limits:
     body_seconds: float = 60.0  # for the whole body to arrive
     mutating_in_flight: int = 200
     read_only_in_flight: int = 400
+    watches: int = 10_000
+    watches_per_user: int = 5_000
+    request_seconds: float = 60.0  # until an answer begins; watches and streams left out
     fair: bool = True  # the two are seats that flows share (access/fairness); else two plain bounds
     header_bytes: int = 64 * 1024  # request line and headers together
     header_seconds: float = 30.0  # for the request's head to arrive, TLS included
@@ -76,6 +79,32 @@ class InFlight:
             self.read_only -= 1
         else:
             self.mutating -= 1
+
+
+class Watches:
+    """How many watches are open, in all and by user."""
+
+    __slots__ = ("_per_user", "_total", "by_user", "open")
+
+    def __init__(self, limits: Limits):
+        self._total, self._per_user = limits.watches, limits.watches_per_user
+        self.open = 0
+        self.by_user: dict[str, int] = {}
+
+    def enter(self, user: str) -> None:
+        """Raises TooManyRequests; then `leave` must not be called."""
+        mine = self.by_user.get(user, 0)
+        if self.open >= self._total or mine >= self._per_user:
+            whose = "Too many watches are open" if self.open >= self._total else "This user has too many watches open"
+            raise TooManyRequests(f"{whose}, please try again later.", details={"retryAfterSeconds": 1})
+        self.open += 1
+        self.by_user[user] = mine + 1
+
+    def leave(self, user: str) -> None:
+        self.open -= 1
+        left = self.by_user.pop(user) - 1
+        if left:
+            self.by_user[user] = left
 
 
 def busy() -> TooManyRequests:

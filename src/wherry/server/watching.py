@@ -53,6 +53,7 @@ def stream(call: Call, form: negotiate.Form) -> Response:
     if form.transform == "PartialObjectMetadataList":
         watcher.match = _ending(watcher, match)
     seconds = float(timeout) if timeout and timeout > 0 else _MIN_TIMEOUT * (1 + random.random())
+    call.api.watches.enter(call.user.name)
     session = _Session(call, d, watcher, asked, initial, bookmarks, seconds, form, framing)
     headers = [("content-type", negotiate.JSON if framing is line else f"{negotiate.PROTOBUF};stream=watch")]
     headers += answers.warning_headers(call.warnings)
@@ -151,6 +152,7 @@ class _Session:
         self.seconds = seconds
         self.form = form
 
+        self._user = call.user.name
         self._timers: list[asyncio.TimerHandle] = []
         self._feed: Feed | None = None  # where a webhook converts
         self._stop_waiting: Callable[[], None] | None = None  # for a revision from the future
@@ -185,6 +187,7 @@ class _Session:
         """Take the watcher off the hub; idempotent."""
         if not self._done:
             self._done = True
+            self.api.watches.leave(self._user)
             for timer in self._timers:
                 timer.cancel()
             if self._stop_waiting is not None:
