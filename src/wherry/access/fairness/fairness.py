@@ -24,6 +24,14 @@ _MANY = 8192  # answers remembered
 SEATS = 600  # --max-requests-inflight and --max-mutating-requests-inflight together
 PATIENCE = 15.0  # seconds in a queue: a quarter of the request timeout
 _CATCH_ALL = {"type": "Limited", "limited": {"nominalConcurrencyShares": 5, "limitResponse": {"type": "Reject"}}}
+_EVERYTHING = {
+    "subjects": [{"kind": "Group", "group": {"name": "system:masters"}}],
+    "resourceRules": [
+        {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"], "clusterScope": True, "namespaces": ["*"]}
+    ],
+    "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}],
+}
+_EXEMPT: Obj = {"metadata": {"name": "exempt"}, "spec": {"matchingPrecedence": 1, "rules": [_EVERYTHING]}}
 WAITS = (0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0)
 
 
@@ -122,7 +130,8 @@ class Fairness:
         """What there is now. Levels stay the same objects, for requests sit in them."""
         objects = [orjson.loads(record.value) for record in self._storage.range(_LEVELS).records]
         specs = {obj["metadata"]["name"]: (obj["spec"], str(obj["metadata"].get("uid", ""))) for obj in objects}
-        specs.setdefault("catch-all", (_CATCH_ALL, ""))
+        specs.setdefault("catch-all", (_CATCH_ALL, ""))  # these two are there even when they are not
+        specs.setdefault("exempt", ({"type": "Exempt"}, ""))
         shares = {name: _shares(spec) for name, (spec, _) in specs.items()}
         total = sum(shares.values()) or 1
         levels = {}
@@ -141,6 +150,8 @@ class Fairness:
             level = obj["spec"]["priorityLevelConfiguration"]["name"]
             if level in levels:  # one that dangles takes no requests
                 schemas.append(Schema(obj, levels[level], specs[level][1]))
+        if all(schema.name != "exempt" for schema in schemas):
+            schemas.append(Schema(_EXEMPT, levels["exempt"], specs["exempt"][1]))
         schemas.sort(key=lambda schema: schema.order)
         if not schemas or schemas[-1].name != "catch-all":
             last = {"metadata": {"name": "catch-all"}, "spec": {"distinguisherMethod": {"type": "ByUser"}}}
