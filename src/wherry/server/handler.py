@@ -154,11 +154,20 @@ class ApiHandler:
             call = Call(self.api, request, info, user, warnings=warnings)
             if audit is not None:
                 call.annotations, call.trail = audit.annotations, audit.trail
-            if self.api.fairness is None:
+            fairness = self.api.fairness
+            if fairness is None:
                 return await self._endpoint(call)
-            from wherry.server.seats import seated
+            resource = f"{info.resource}/{info.subresource}" if info.subresource else info.resource
+            place = fairness.place(user, info.workspace, info.verb, info.path, info.group, resource, info.namespace)
+            call.flow = place.flow
+            if not place.level.exempt:
+                from wherry.server.seats import seated
 
-            return await seated(self.api.fairness, call, self._endpoint)
+                return await seated(fairness, place, call, self._endpoint)
+            place.dispatched += 1
+            response = await self._endpoint(call)
+            response.headers = [*response.headers, *place.headers]
+            return response
         except errors.StatusError as error:
             return answers.refusal(error, _status_form(request), warnings)
         except Undecided as error:

@@ -1,7 +1,7 @@
 """Between the door and the endpoint: a request takes its seats, or waits for them, or is refused
 (k8s.io/apiserver/pkg/server/filters/priority-and-fairness.go).
 
-Exempt requests (those of administrators, of the control plane's own parts) pass with two look-ups. Streams give their
+Exempt requests (of administrators, of the control plane's own parts) never get here. Streams give their
 seats back when they have begun, long lists when they have been written.
 """
 
@@ -25,62 +25,48 @@ OBJECTS_PER_SEAT = 100  # a list costs so many objects a seat (flowcontrol/reque
 RETRY_SECONDS = 1
 
 
-async def seated(fairness: Fairness, call: Call, endpoint: Callable[[Call], Awaitable[Response]]) -> Response:
+async def seated(
+    fairness: Fairness, place: Place, call: Call, endpoint: Callable[[Call], Awaitable[Response]]
+) -> Response:
     """The answer of the endpoint, or 429."""
-    info = call.info
-    resource = f"{info.resource}/{info.subresource}" if info.subresource else info.resource
-    if not info.is_resource:
-        resource = ""
-    place = fairness.place(call.user, info.workspace, info.verb, info.path, info.group, resource, info.namespace)
-    call.flow = place.flow
-    if place.level.exempt:
-        place.dispatched += 1
-        response = await endpoint(call)
-        return Response(response.status, [*response.headers, *place.headers], response.body)
+    info, level, flow = call.info, place.level, place.flow
     if info.subresource and info.verb != "watch" and is_long_running(call.request.path, call.request.query):
         return await endpoint(call)  # exec, log, port-forward: not what seats are for
     width = 1
     if info.verb in ("list", "watch") and not info.name:
-        width = _width(call, place.level.width)
+        width = _width(call, level.width)
     try:
-        await _seat(fairness, place, width)
+        waiting = level.enter(flow, width, fairness.patience)
+        if waiting is not None:
+            await _wait(fairness, place, width, waiting)
     except Full as full:
         fairness.refused(place, full)
         return _refusal(place)
-    return await _served(place, width, call, endpoint)
+    place.dispatched += 1
+    writing = False
+    try:
+        response = await endpoint(call)
+        response.headers = [*response.headers, *place.headers]
+        if isinstance(response.body, Sliced):
+            writing = True
+            response.body.on_end = lambda: level.leave(flow, width)
+        return response
+    finally:
+        if not writing:
+            level.leave(flow, width)
 
 
-async def _seat(fairness: Fairness, place: Place, width: int) -> None:
+async def _wait(fairness: Fairness, place: Place, width: int, waiting: asyncio.Future[None]) -> None:
     """Raises Full."""
-    level, flow = place.level, place.flow
-    waiting = level.enter(flow, width, fairness.patience)
-    if waiting is None:
-        return
     loop = asyncio.get_running_loop()
     began = loop.time()
     try:
         await waiting
     except asyncio.CancelledError:
-        level.forsake(waiting, flow, width)
+        place.level.forsake(waiting, place.flow, width)
         raise
     finally:
         fairness.waited(place, loop.time() - began)
-
-
-async def _served(place: Place, width: int, call: Call, endpoint: Callable[[Call], Awaitable[Response]]) -> Response:
-    level, flow = place.level, place.flow
-    place.dispatched += 1
-    writing = False
-    try:
-        response = await endpoint(call)
-        body = response.body
-        if isinstance(body, Sliced):
-            writing = True
-            body.on_end = lambda: level.leave(flow, width)
-        return Response(response.status, [*response.headers, *place.headers], body)
-    finally:
-        if not writing:
-            level.leave(flow, width)
 
 
 def _width(call: Call, most: int) -> int:
