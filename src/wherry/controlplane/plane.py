@@ -210,12 +210,12 @@ class ControlPlane:
                 asked = (*asked, "bootstraptokens")
             self._features = Features(self._handler, chosen(asked, objects))
             self._features.start()
-            self._start_own(self._handler)
+            self._start_own(self._handler, controllers="workloads" in asked)
 
-    def _start_own(self, handler: ApiHandler) -> None:
+    def _start_own(self, handler: ApiHandler, *, controllers: bool) -> None:
         from wherry.access.chain import AUTHENTICATED
         from wherry.client import Client
-        from wherry.controlplane import secrettokens
+        from wherry.controlplane import own_service, rootca, secrettokens
         from wherry.controlplane.requests import USER, RequestSigner
         from wherry.controlplane.secrettokens import SecretTokens
         from wherry.controlplane.trust import Trust
@@ -230,10 +230,18 @@ class ControlPlane:
         trust = Trust(client("system:apiserver", "kube-apiserver"), self._access, self._pki.authority)
         authorities = (self._access.client_ca_file, self._access.requestheader_client_ca_file)
         self._files.add([path for path in authorities if path is not None], trust.changed)
-        self._own = [RequestSigner(client(USER, "certificates"), self._pki), trust]
+        assert self._server is not None
+        self._own = [
+            own_service.OwnService(client("system:apiserver", "kube-apiserver"), self._bind, self._server.port),
+            RequestSigner(client(USER, "certificates"), self._pki),
+            trust,
+        ]
         if handler.api.accounts is not None:
             tokens = client(secrettokens.USER, "tokens")
             self._own.append(SecretTokens(tokens, handler.api.accounts.legacy, self._pki.authority))
+        if controllers:  # without them the API is as bare as kube-apiserver's: nobody else writes into namespaces
+            publisher = client(rootca.USER, "root-ca-cert-publisher")
+            self._own.append(rootca.RootCertificates(publisher, self._pki.authority))
         for runnable in self._own:
             runnable.start()
 

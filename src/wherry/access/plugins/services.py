@@ -29,7 +29,9 @@ class Pool:
 
     def __init__(self) -> None:
         self.networks = {"IPv4": ipaddress.ip_network(IPV4_RANGE)}
-        self.ips: set[str] = {str(net[1]) for net in self.networks.values()}  # the API server's own
+        self.ips: set[str] = set()
+        # The API server's own, which its Service asks for by name and which nobody is given unasked.
+        self.kept = frozenset(str(net[1]) for net in self.networks.values())
         self.ports: set[int] = set()
 
     def take_ip(self, family: str, wanted: str) -> str:
@@ -49,12 +51,12 @@ class Pool:
         size = min(network.num_addresses - 2, 1 << 20)
         for _ in range(_ATTEMPTS):
             found = str(network[1 + secrets.randbelow(size)])
-            if found not in self.ips:
+            if found not in self.ips and found not in self.kept:
                 self.ips.add(found)
                 return found
         for index in range(1, size):
             found = str(network[index])
-            if found not in self.ips:
+            if found not in self.ips and found not in self.kept:
                 self.ips.add(found)
                 return found
         raise Refused("range is full")
