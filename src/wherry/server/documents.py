@@ -39,7 +39,7 @@ class Documents:
         """The discovery documents of a workspace."""
         found = self._discovery.get(workspace)
         if found is None:
-            custom = [d.resource for d in self.registry.custom(workspace).values()]
+            custom = self.registry.custom_resources(workspace)
             found = Discovery(builtins.resources(), custom, server_address=self.server_address)
             self._discovery[workspace] = found
         return found

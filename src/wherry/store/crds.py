@@ -173,7 +173,7 @@ class CustomResources:
         ):  # served until the last object has gone, also after a restart
             self._serve(workspace, crd)
             group, plural = crd["spec"]["group"], crd["status"]["acceptedNames"]["plural"]
-            for (g, _, r), d in self.registry.custom(workspace).items():
+            for (g, _, r), d in self.registry.own(workspace).items():
                 if (g, r) == (group, plural):
                     d.terminating = True
         if CLEANUP in (crd["metadata"].get("finalizers") or []) and (workspace, name) not in self._cleaning:
@@ -185,7 +185,7 @@ class CustomResources:
         name = crd["metadata"]["name"]
         try:
             group, plural = crd["spec"]["group"], crd["spec"]["names"]["plural"]
-            serving = [d for (g, _, r), d in self.registry.custom(workspace).items() if (g, r) == (group, plural)]
+            serving = [d for (g, _, r), d in self.registry.own(workspace).items() if (g, r) == (group, plural)]
             if serving:
                 stored = [d for d in serving if d.same_version]  # needs no conversion
                 await self._empty((stored or serving)[0])

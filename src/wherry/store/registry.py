@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache, partial
-from typing import Any
+from typing import Any, ClassVar
 
 from wherry.errors import BadRequest
 from wherry.machinery import builtins
 from wherry.machinery.builtin import strategy
 from wherry.machinery.builtin.strategy import Strategy
 from wherry.machinery.kinds import Obj, Resource
+from wherry.store.common import CommonKinds
 from wherry.store.definition import Definition
 
 ROOT = "root"
@@ -41,8 +42,11 @@ _DEPRECATED = {
 class Registry:
     """Looks up definitions. Custom ones are put in and taken out by `store.crds`."""
 
-    def __init__(self) -> None:
-        self._builtin: dict[tuple[str, str, str, str], Definition] = {}
+    # Built-in kinds are the same everywhere: one definition serves all registries of the process.
+    _builtin: ClassVar[dict[tuple[str, str, str, str], Definition]] = {}
+
+    def __init__(self, common: CommonKinds | None = None) -> None:
+        self._common = common
         self._custom: dict[str, dict[Key, Definition]] = {}
         self._listeners: list[Callable[[str], None]] = []
         self.changed = 0
@@ -58,10 +62,18 @@ class Registry:
             found = self._builtin[key] = _builtin_definition(workspace, res)
             return found
         custom = self._custom.get(workspace)
-        return custom.get((group, version, resource)) if custom else None
+        found = custom.get((group, version, resource)) if custom else None
+        if found is None and self._common is not None:
+            found = self._common.find((group, version, resource))
+        return found
 
     def custom(self, workspace: str) -> dict[Key, Definition]:
-        """All custom definitions of a workspace."""
+        """All custom definitions of a workspace, those that every workspace has included."""
+        own = self._custom.get(workspace, {})
+        return {**self._common.all(), **own} if self._common is not None else own
+
+    def own(self, workspace: str) -> dict[Key, Definition]:
+        """The custom definitions that only this workspace has."""
         return self._custom.get(workspace, {})
 
     def replace_custom(self, workspace: str, group: str, resource: str, definitions: list[Definition]) -> None:
@@ -82,8 +94,12 @@ class Registry:
     def resources(self, workspace: str) -> list[Resource]:
         """Everything served in a workspace, built-in kinds first, in discovery's order of groups."""
         found = [r for group in builtins.resources().values() for r in group]
-        found.extend(d.resource for d in self.custom(workspace).values())
-        return found
+        return found + self.custom_resources(workspace)
+
+    def custom_resources(self, workspace: str) -> list[Resource]:
+        """What discovery lists of the custom kinds of a workspace."""
+        own = [d.resource for d in self.own(workspace).values()]
+        return [*self._common.resources(), *own] if self._common is not None else own
 
     def collections(self, workspace: str) -> list[Definition]:
         """One definition per stored collection (a resource served in two versions counts once)."""

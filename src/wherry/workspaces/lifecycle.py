@@ -1,0 +1,371 @@
+"""How workspaces come and go: a Workspace object becomes a logical cluster, its deletion takes the cluster along.
+
+Driven by the storage's stream, so that an interrupted creation or deletion goes on after a restart. A logical cluster
+is one fork of the defaults and a handful of writes. Phases, conditions and finalizers are kcp's: Scheduling,
+Initializing (as long as initializers of its type are not cleared), Ready, then Terminating and Deleting.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import orjson
+
+from wherry.kit.aio import Background
+from wherry.machinery.kinds import Obj
+from wherry.storage.api import Event, Spaces, Storage
+from wherry.workspaces import ROOT, types
+from wherry.workspaces.conditions import set_condition
+from wherry.workspaces.objects import change, create, key, read
+from wherry.workspaces.template import PREFIX, Template
+from wherry.workspaces.tree import CLUSTER_ANNOTATION, LOGICAL_CLUSTER, WORKSPACES, Tree
+
+log = logging.getLogger("wherry.workspaces")
+
+API = "tenancy.kcp.io/v1alpha1"
+FINALIZER = "core.kcp.io/logicalcluster"
+TYPE, OWNER, PATH = "internal.tenancy.kcp.io/type", "experimental.tenancy.kcp.io/owner", "kcp.io/path"
+CLUSTER_OF = "internal.tenancy.kcp.io/cluster"
+PHASE_LABEL = "tenancy.kcp.io/phase"
+_ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
+_TYPES = "/root/tenancy.kcp.io/workspacetypes/"
+_PATIENCE = 2.0  # seconds that the answer of a create waits for the workspace to be ready
+
+Gone = Callable[[str], Awaitable[None]]
+Ready = Callable[[Storage, types.Resolved, Obj], Awaitable[None]]
+
+
+def new_cluster_id() -> str:
+    """A name for a logical cluster: sixteen letters and digits, never used twice."""
+    return _ALPHABET[10 + secrets.randbelow(26)] + "".join(secrets.choice(_ALPHABET) for _ in range(15))
+
+
+class Lifecycle:
+    """A `storage.Follower`. `base()` is the URL before `/clusters/...`; `gone` is called before a cluster's space is
+    dropped; `prepare` fills a new cluster (default bindings) before it is ready."""
+
+    def __init__(self, spaces: Spaces, tree: Tree, clock: Callable[[], float], now: Callable[[], str]):
+        self.spaces = spaces
+        self.tree = tree
+        self.now = now
+        self.base: Callable[[], str] = lambda: ""
+        self.gone: Gone | None = None
+        self.prepare: Ready | None = None
+        self._template = Template(spaces, clock)
+        self._tasks = Background("workspaces")
+        self._busy: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._again: set[tuple[str, str]] = set()
+        self._unfollow = spaces.follow(self)
+
+    async def start(self) -> None:
+        """Make the root a logical cluster with its types, and go on with what was interrupted."""
+        await self._make_root()
+        known = set(self.tree.clusters())
+        for name in self.spaces.spaces():
+            if name not in known and not name.startswith(PREFIX):
+                await self.spaces.drop(name)  # its creation did not come to an end; it will be made anew
+        for cluster in known:
+            space = self.spaces.space(cluster)
+            if space is None:
+                continue
+            for record in space.range(WORKSPACES).records:
+                obj = orjson.loads(record.value)
+                if obj["metadata"].get("deletionTimestamp") or (obj.get("status") or {}).get("phase") != "Ready":
+                    self._look(cluster, obj["metadata"]["name"])
+
+    async def stop(self) -> None:
+        self._unfollow()
+        await self._tasks.stop()
+
+    async def _make_root(self) -> None:
+        root = self.spaces.space(ROOT)
+        assert root is not None
+        if root.get(LOGICAL_CLUSTER) is not None:
+            return
+        now = self.now()
+        spec: Obj = {"directlyDeletable": False}
+        status = {"phase": "Ready", "URL": f"{self.base()}/clusters/{ROOT}"}
+        annotations = {CLUSTER_ANNOTATION: ROOT, PATH: ROOT, TYPE: "root:root"}
+        cluster = _logical_cluster(annotations, spec, status)
+        where = [(_TYPES + t["metadata"]["name"], t) for t in types.BUILT_IN]
+        await asyncio.gather(*(create(root, k, obj, now) for k, obj in [(LOGICAL_CLUSTER, cluster), *where]))
+
+    # --- what types there are ----------------------------------------------------------------------------------------
+    def lookup(self, path: str, name: str) -> Obj | None:
+        """A WorkspaceType by the path of its workspace and its name."""
+        cluster = self.tree.resolve(path)
+        space = self.spaces.space(cluster) if cluster else None
+        return read(space, _TYPES + name) if space is not None else None
+
+    def type_of(self, cluster: str) -> types.Resolved:
+        """The type of a logical cluster. Raises TypeRefused when it is gone."""
+        space = self.spaces.space(cluster)
+        obj = read(space, LOGICAL_CLUSTER) if space is not None else None
+        annotation = ((obj or {}).get("metadata", {}).get("annotations") or {}).get(TYPE, "")
+        path, _, name = annotation.rpartition(":")
+        return types.resolve((path, name) if path else types.UNIVERSAL, self.lookup)
+
+    def default_type(self, cluster: str) -> Obj:
+        """What a Workspace without a type gets: `{name, path}`."""
+        try:
+            spec = self.type_of(cluster).spec
+        except types.TypeRefused:
+            spec = {}
+        found = spec.get("defaultChildWorkspaceType") or {"name": "universal", "path": ROOT}
+        return {"name": found["name"], "path": found.get("path") or ROOT}
+
+    # --- the stream --------------------------------------------------------------------------------------------------
+    def events(self, space: Storage, events: Sequence[Event]) -> None:
+        for event in events:
+            if event.key.startswith(WORKSPACES):
+                self._look(space.name, event.key[len(WORKSPACES) :])
+                if event.record is None and event.previous is not None:
+                    cluster = (orjson.loads(event.previous.value).get("spec") or {}).get("cluster", "")
+                    if cluster in self.tree and self.tree.parent(cluster) == space.name:
+                        self._tasks.start(self._remove(cluster), name=f"removal of {cluster}")
+            elif event.key == LOGICAL_CLUSTER:
+                parent = self.tree.parent(space.name)
+                name = next((n for n, c in self.tree.children(parent).items() if c == space.name), "")
+                if parent and name:
+                    self._look(parent, name)
+
+    def made(self, space: Storage) -> None:
+        """Nothing to do: whoever makes a space fills it."""
+
+    def dropped(self, space: Storage) -> None:
+        """Nothing to do."""
+
+    def _look(self, parent: str, name: str) -> None:
+        which = (parent, name)
+        if which in self._busy:
+            self._again.add(which)
+            return
+        task = self._busy[which] = self._tasks.start(self._work(which), name=f"workspace {name} of {parent}")
+        task.add_done_callback(lambda _: self._busy.pop(which, None))
+
+    async def settled(self, parent: str, name: str) -> None:
+        """Wait until a workspace that was just written has got as far as it gets by itself, two seconds at most."""
+        task = self._busy.get((parent, name))
+        if task is not None:
+            await asyncio.wait((task,), timeout=_PATIENCE)
+
+    async def _work(self, which: tuple[str, str]) -> None:
+        while True:
+            self._again.discard(which)
+            try:
+                await self._bring(*which)
+            except Exception:
+                log.exception("workspace %s of %s", which[1], which[0])
+            if which not in self._again:
+                return
+
+    async def _bring(self, parent: str, name: str) -> None:
+        """Bring one Workspace a step further."""
+        space = self.spaces.space(parent)
+        obj = read(space, WORKSPACES + name) if space is not None else None
+        if space is None or obj is None:
+            return
+        if obj["metadata"].get("deletionTimestamp"):
+            await self._terminate(space, obj)
+        elif not (obj.get("spec") or {}).get("cluster"):
+            await self._schedule(space, obj)
+        elif (obj.get("status") or {}).get("phase") not in ("Ready", "Unavailable", "Inactive"):
+            await self._initialize(space, obj)
+
+    # --- coming ------------------------------------------------------------------------------------------------------
+    async def _schedule(self, parent: Storage, obj: Obj) -> None:
+        meta, now = obj["metadata"], self.now()
+        wanted = (obj.get("spec") or {}).get("type") or self.default_type(parent.name)
+        path = self.tree.path(parent.name)
+        try:
+            place = types.find(wanted.get("path", ""), wanted["name"], path, self.lookup)
+            resolved = types.resolve(place, self.lookup)
+        except types.TypeRefused as refused:
+            text = str(refused)
+            await change(parent, WORKSPACES + meta["name"], lambda o: _unscheduled(o, text, now))
+            return
+        cluster = self.tree.children(parent.name).get(meta["name"], "")
+        if not cluster:
+            cluster = new_cluster_id()
+            child = await self._template.stamp(cluster, now)
+            await self._fill(child, parent.name, f"{path}:{meta['name']}", obj, resolved)
+        url = f"{self.base()}/clusters/{path}:{meta['name']}"
+        waits = bool(resolved.initializers or resolved.bindings)
+
+        def edit(live: Obj) -> Obj:
+            live["spec"] = {**(live.get("spec") or {}), "cluster": cluster, "URL": url}
+            live["spec"].setdefault("type", wanted)
+            m = live["metadata"]
+            m["annotations"] = {**(m.get("annotations") or {}), CLUSTER_OF: cluster}
+            m["labels"] = {**resolved.labels, **(m.get("labels") or {})}
+            m["finalizers"] = list(dict.fromkeys([*(m.get("finalizers") or []), FINALIZER]))
+            status = live["status"] = dict(live.get("status") or {})
+            set_condition(status, "WorkspaceScheduled", True, now)
+            if resolved.initializers:
+                status["initializers"] = list(resolved.initializers)
+            _phase(live, "Initializing" if waits else "Ready", now)
+            return live
+
+        if not waits:
+            await self._set_cluster_phase(cluster, "Ready")
+        await change(parent, WORKSPACES + meta["name"], edit)
+        if waits:
+            self._again.add((parent.name, meta["name"]))
+
+    async def _fill(self, child: Storage, parent: str, path: str, obj: Obj, resolved: types.Resolved) -> None:
+        meta, now = obj["metadata"], self.now()
+        owner = {
+            "apiVersion": API,
+            "resource": "workspaces",
+            "name": meta["name"],
+            "cluster": parent,
+            "uid": meta["uid"],
+        }
+        spec: Obj = {"directlyDeletable": False, "owner": owner}
+        creator = (meta.get("annotations") or {}).get(OWNER)
+        writes: list[Awaitable[Any]] = []
+        if creator:
+            spec["createdBy"] = orjson.loads(creator)
+            writes.append(_administrator(child, spec["createdBy"]["username"], now))
+        status: Obj = {"phase": "Initializing", "URL": f"{self.base()}/clusters/{path}"}
+        for what, names in (("initializers", resolved.initializers), ("terminators", resolved.terminators)):
+            if names:
+                spec[what] = list(names)
+                status[what] = list(names)
+        annotations = {CLUSTER_ANNOTATION: child.name, PATH: path, TYPE: ":".join(resolved.reference)}
+        cluster = _logical_cluster(annotations, spec, status)
+        cluster["metadata"]["finalizers"] = [FINALIZER]
+        writes.append(create(child, LOGICAL_CLUSTER, cluster, now))
+        await asyncio.gather(*writes)
+
+    async def _initialize(self, parent: Storage, obj: Obj) -> None:
+        """Ready, once nobody has to prepare the cluster any more."""
+        cluster, name, now = obj["spec"]["cluster"], obj["metadata"]["name"], self.now()
+        child = self.spaces.space(cluster)
+        if child is None or self.tree.parent(cluster) != parent.name:
+            text = "the logical cluster is gone"
+            await change(parent, WORKSPACES + name, lambda o: _unscheduled(o, text, now))
+            return
+        if self.prepare is not None:
+            await self.prepare(child, self.type_of(cluster), obj)
+        left = ((read(child, LOGICAL_CLUSTER) or {}).get("status") or {}).get("initializers") or []
+
+        def edit(live: Obj) -> Obj:
+            status = live["status"] = dict(live.get("status") or {})
+            status["initializers"] = left
+            if not left:
+                del status["initializers"]
+            _phase(live, "Initializing" if left else "Ready", now)
+            if left:
+                text = f"initializers still exist: {', '.join(left)}"
+                set_condition(status, "WorkspaceInitialized", False, now, "InitializerExists", text)
+            return live
+
+        if not left:
+            await self._set_cluster_phase(cluster, "Ready")
+        await change(parent, WORKSPACES + name, edit)
+
+    async def _set_cluster_phase(self, cluster: str, phase: str) -> None:
+        space = self.spaces.space(cluster)
+        if space is not None:
+            await change(space, LOGICAL_CLUSTER, lambda o: {**o, "status": {**(o.get("status") or {}), "phase": phase}})
+
+    # --- going -------------------------------------------------------------------------------------------------------
+    async def _terminate(self, parent: Storage, obj: Obj) -> None:
+        meta, now = obj["metadata"], self.now()
+        cluster = (obj.get("spec") or {}).get("cluster") or self.tree.children(parent.name).get(meta["name"], "")
+        if cluster in self.tree and self.tree.parent(cluster) == parent.name:
+            waiting = await self._waiting(cluster)
+            if waiting:
+                text = f"Some content in the logical cluster has finalizers remaining: {waiting}"
+
+                def wait(live: Obj) -> Obj:
+                    status = live["status"] = dict(live.get("status") or {})
+                    set_condition(status, "WorkspaceContentDeleted", False, now, "SomeFinalizersRemain", text)
+                    _phase(live, "Terminating", now)
+                    return live
+
+                await change(parent, WORKSPACES + meta["name"], wait)
+                return
+            await self._remove(cluster)
+
+        def release(live: Obj) -> Obj:
+            live["metadata"]["finalizers"] = [f for f in live["metadata"].get("finalizers") or [] if f != FINALIZER]
+            return live
+
+        await change(parent, WORKSPACES + meta["name"], release)
+
+    async def _waiting(self, cluster: str) -> str:
+        """Who must let go of a cluster, or of one below it, before it can be removed: terminators and finalizers."""
+        names: list[str] = []
+        now = self.now()
+        for each in (cluster, *self.tree.below(cluster)):
+            space = self.spaces.space(each)
+            if space is None:
+                continue
+
+            def deleting(live: Obj) -> Obj:
+                live["metadata"].setdefault("deletionTimestamp", now)
+                status = live.get("status") or {}
+                live["status"] = {**status, "phase": "Terminating" if status.get("terminators") else "Deleting"}
+                return live
+
+            obj = read(space, LOGICAL_CLUSTER) or {}
+            holders = [f for f in (obj.get("metadata") or {}).get("finalizers") or [] if f != FINALIZER]
+            holders += (obj.get("status") or {}).get("terminators") or []
+            if holders:
+                await change(space, LOGICAL_CLUSTER, deleting)
+                names += [f"{holder} in {self.tree.path(each)}" for holder in holders]
+        return ", ".join(names)
+
+    async def _remove(self, cluster: str) -> None:
+        """Drop a logical cluster and everything below it, the deepest first."""
+        for each in reversed([cluster, *self.tree.below(cluster)]):
+            if self.spaces.space(each) is not None:
+                if self.gone is not None:
+                    await self.gone(each)
+                if self.spaces.space(each) is not None:
+                    await self.spaces.drop(each)
+
+
+def _logical_cluster(annotations: dict[str, str], spec: Obj, status: Obj) -> Obj:
+    return {
+        "kind": "LogicalCluster",
+        "apiVersion": "core.kcp.io/v1alpha1",
+        "metadata": {"name": "cluster", "annotations": annotations},
+        "spec": spec,
+        "status": status,
+    }
+
+
+async def _administrator(space: Storage, username: str, now: str) -> None:
+    """Who made a workspace may do everything in it."""
+    group = "rbac.authorization.k8s.io"
+    binding = {
+        "kind": "ClusterRoleBinding",
+        "apiVersion": f"{group}/v1",
+        "metadata": {"name": "workspace-admin"},
+        "subjects": [{"kind": "User", "apiGroup": group, "name": username}],
+        "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": "cluster-admin"},
+    }
+    await create(space, key(group, "clusterrolebindings", "workspace-admin"), binding, now)
+
+
+def _phase(obj: Obj, phase: str, now: str) -> None:
+    status = obj["status"]
+    status["phase"] = phase
+    meta = obj["metadata"]
+    meta["labels"] = {**(meta.get("labels") or {}), PHASE_LABEL: phase}
+    if phase == "Ready":
+        set_condition(status, "WorkspaceInitialized", True, now)
+
+
+def _unscheduled(obj: Obj, why: str, now: str) -> Obj:
+    status = obj["status"] = dict(obj.get("status") or {})
+    set_condition(status, "WorkspaceScheduled", False, now, "Unschedulable", why)
+    status.setdefault("phase", "Scheduling")
+    return obj
