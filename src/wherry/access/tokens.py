@@ -59,12 +59,15 @@ class AccountTokens:
     longest: int = 0  # seconds that a token may live at most; 0: no bound
     extend: bool = True
     keys_url: str = ""  # where others find the keys, if not here
+    cluster: str = ""  # the workspace whose accounts these are; empty for the root. A fork has the same uids
 
     def issue(self, account: Obj, audiences: Sequence[str], seconds: int, bound: Bound) -> str:
         """A token for a ServiceAccount."""
         now, meta = int(self.clock()), account["metadata"]
         seconds = self.lifetime(seconds)
         kubernetes: Obj = {"namespace": meta["namespace"], "serviceaccount": _ref(account)}
+        if self.cluster:
+            kubernetes["clusterName"] = self.cluster
         for key in ("pod", "secret", "node"):
             obj = getattr(bound, key)
             if obj is not None:
@@ -111,6 +114,8 @@ class AccountTokens:
         if claims is None:
             return None
         old = claims["iss"] == LEGACY_ISSUER
+        if not old and (claims.get("kubernetes.io") or {}).get("clusterName", "") != self.cluster:
+            raise Rejected("token is of another workspace")
         wanted = audiences or self.audiences
         of_token = _audiences(claims) or self.audiences
         shared = common(of_token, wanted)

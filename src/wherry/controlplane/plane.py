@@ -25,7 +25,7 @@ from wherry.server.http import Handler
 from wherry.server.limits import Limits, Watches
 from wherry.server.serve import Server, listen
 from wherry.storage import open_storage
-from wherry.storage.api import Storage
+from wherry.storage.api import Spaces, Storage
 
 if TYPE_CHECKING:
     from wherry.access.audit.auditor import Auditor
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from wherry.controlplane.features import Features
     from wherry.controlplane.sealing import Sealing
     from wherry.feature import Runnable
+    from wherry.controlplane.workspaces import Workspaces
     from wherry.server.handler import ApiHandler
 
 MASTERS = "system:masters"
@@ -100,9 +101,10 @@ class ControlPlane:
         self._encryption, self._reload_encryption = encryption, reload_encryption
         self._auditor: Auditor | None = None
         self._make_handler = handler
-        self._storage: Storage | None = None
+        self._storage: Spaces | None = None
         self._server: Server | None = None
         self._handler: Handler | None = None
+        self._workspaces: Workspaces | None = None
         self._features: Features | None = None
         self._pki: Pki | None = None
         self._files: FileWatch | None = None
@@ -148,8 +150,11 @@ class ControlPlane:
         self._files.start()
         self._begin_audit(handler)
         self._share_seats(handler)
-        self._server = Server(ApiApp(handler, self._limits), sock, tls)
+        front = self._open_workspaces(handler)
+        self._server = Server(ApiApp(front, self._limits), sock, tls)
         await self._server.start()
+        if self._workspaces is not None:
+            await self._workspaces.start(lambda: self.url)
         admin = pki.client("admin", "kubernetes-admin", (MASTERS,))
         # A certificate of the user's may be for anywhere but this address: clients on this machine ask for our own.
         name = LOOPBACK if self._access.tls_cert_file is not None else ""
@@ -180,6 +185,20 @@ class ControlPlane:
                 fairness.close()
                 handler.api.fairness = None
 
+    def _open_workspaces(self, handler: Handler) -> Handler:
+        """What stands before the root's handler: the way into all workspaces."""
+        from wherry.server.handler import ApiHandler
+
+        if not isinstance(handler, ApiHandler) or self._storage is None:
+            return handler
+        from functools import partial
+
+        from wherry.controlplane.workspaces import Workspaces
+        from wherry.server.build import build_handler
+
+        self._workspaces = Workspaces(handler, self._storage, partial(build_handler, member=True))
+        return self._workspaces.front
+
     def _begin_audit(self, handler: Handler) -> None:
         """Raises AuditError for a configuration that does not work."""
         from wherry.server.handler import ApiHandler
@@ -208,8 +227,11 @@ class ControlPlane:
                 objects["simulation"] = [simulated_nodes(simulate_nodes)]
             if self._access.enable_bootstrap_token_auth:
                 asked = (*asked, "bootstraptokens")
-            self._features = Features(self._handler, chosen(asked, objects))
+            found = chosen(asked, objects)
+            self._features = Features(self._handler, found)
             self._features.start()
+            if self._workspaces is not None:
+                self._workspaces.features = tuple(found)
             self._start_own(self._handler, controllers="workloads" in asked)
 
     def _start_own(self, handler: ApiHandler, *, controllers: bool) -> None:
@@ -256,6 +278,7 @@ class ControlPlane:
         auditor, self._auditor = self._auditor, None
         if files is not None:
             files.stop()
+        workspaces, self._workspaces = self._workspaces, None
         try:
             for runnable in own:
                 await runnable.stop()
@@ -263,6 +286,8 @@ class ControlPlane:
                 await features.stop()
             if server is not None:
                 await server.stop()
+            if workspaces is not None:
+                await workspaces.stop()
             close = getattr(handler, "close", None)
             if close is not None:
                 await close()

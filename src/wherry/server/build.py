@@ -43,10 +43,12 @@ async def build_handler(
     options: AccessOptions | None = None,
     keys: Path | None = None,
     plugins: AdmissionOptions | None = None,
+    member: bool = False,
 ) -> ApiHandler:
     """A handler that serves everything in `storage`; `token` is the administrator's bearer token, `keys` the folder in
     which the key of ServiceAccount tokens lies (None: it lives as long as the handler), `plugins` which admission
-    plugins are on (None: what the options say).
+    plugins are on (None: what the options say). A `member` is one workspace of many: it began with the defaults, and
+    what watches files and shares seats stands in the root.
 
     The caller ends it with `await handler.close()`, before it closes the storage.
     """
@@ -62,20 +64,21 @@ async def build_handler(
     api = Api(store, registry, hub, chain, Documents(registry), admission, Recorder(), access.accounts, access.reloads)
     custom = CustomResources(store, registry, hub, outgoing.convert)
     api.decided = custom.decided
-    api.fairness = Fairness(storage)
+    fairness = api.fairness = None if member else Fairness(storage)
     collector = GarbageCollector(store, registry)
     grown = bool(storage.count("/root/"))
     await ensure_defaults(store)
     custom.start(["root"])
     collector.start()
-    access.start()
+    if not member:
+        access.start()
     # The defaults of a store that was sown a while ago may be older than this program.
-    completing = asyncio.create_task(_complete(store, registry)) if grown else None
+    completing = asyncio.create_task(_complete(store, registry)) if grown and not member else None
 
     async def close() -> None:
         hub.close()
-        if api.fairness is not None:
-            api.fairness.close()
+        if fairness is not None:
+            fairness.close()
         if completing is not None:
             completing.cancel()
             await asyncio.wait([completing])

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("wherry.server")
 
+EVERYWHERE = "/clusters/*"
 _BAD_REQUEST = b"400 Bad Request"  # of Go's HTTP server, before any handler
 _BAD_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 _SPACED_TOKEN = re.compile(r"\s*bearer  \s*\S", re.IGNORECASE)
@@ -64,12 +65,14 @@ class Api:
     reloads: Counter[tuple[str, str]] = field(default_factory=Counter)  # of access configuration, by outcome
     # (workspace, name): waits until a definition that was just written has its conditions
     decided: Callable[[str, str], Awaitable[None]] | None = None
+    placed: Callable[[str], Awaitable[None]] | None = None  # waits until a Workspace that was just written is ready
     runtimes: list[NodeRuntime] = field(default_factory=list)  # what runs pods, for logs and exec
     auditor: Auditor | None = None  # where requests are audited
     fairness: Fairness | None = None  # where requests share seats
     turns: Turns = field(default_factory=Turns)
     watches: Watches = field(default_factory=lambda: Watches(Limits()))
-    workspaces: frozenset[str] = frozenset((ROOT,))  # those that exist; one until there is a tree of them
+    workspaces: frozenset[str] = frozenset((ROOT,))  # a handler serves one; `server/clusters.py` finds the others
+    everywhere: Callable[[Call], Awaitable[Response]] | None = None  # serves `/clusters/*`
 
 
 @dataclass(slots=True)
@@ -126,6 +129,8 @@ class ApiHandler:
         except BadPath as bad:
             shown = f'Internal Server Error: "{request.path}": failed to create RequestInfo: {bad}\n'
             return answers.text(500, shown)
+        if request.prefix:
+            info.prefix = request.prefix
         began = perf_counter()
         response = await self._answer(request, info)
         known = response.status != 404 or self._known(info)
@@ -150,6 +155,8 @@ class ApiHandler:
         try:
             if "timeout=" in request.query and not is_long_running(request.path, request.query):
                 check_timeout(info)  # before anyone is asked who they are
+            if info.prefix == EVERYWHERE and self.api.everywhere is not None:
+                info.workspace = ROOT  # who may look at all workspaces is said in the root
             user = await self._admitted(request, info, audit, warnings)
             call = Call(self.api, request, info, user, warnings=warnings)
             if audit is not None:
@@ -175,6 +182,8 @@ class ApiHandler:
             return answers.text(500, f"Internal Server Error: {errors.go_quote(uri)}: {error}\n")
 
     async def _endpoint(self, call: Call) -> Response:
+        if call.info.prefix == EVERYWHERE and self.api.everywhere is not None:
+            return await self.api.everywhere(call)
         if call.info.is_resource:
             from wherry.server.resources import serve
 
@@ -218,6 +227,14 @@ class ApiHandler:
             audit.decided(decision)
         judge(asked, decision)
         return user
+
+    async def who(self, request: Request) -> User:
+        """The caller. Raises Unauthorized."""
+        try:
+            return self._who(request, [])
+        except Pending as pending:
+            await pending.bring()
+            return await settled(lambda: self._who(request, []))
 
     def _who(self, request: Request, warnings: list[str]) -> User:
         if isinstance(request.user, User):

@@ -36,6 +36,7 @@ class Request:
     remote: str = ""
     http_version: str = "1.1"
     user: object | None = None
+    prefix: str = ""  # "/clusters/<path>" where `path` was below that: links carry it on
     disconnected: Callable[[], Awaitable[None]] | None = None
 
     def header(self, name: str, default: str = "") -> str:

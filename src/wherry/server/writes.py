@@ -101,16 +101,20 @@ async def create(call: Call) -> Response:
     if call.trail is not None:
         call.trail.request_object(obj)
     outcome = await store_create(call.api.store, d, call.namespace, obj, ctx)
-    await _definition_decided(call, outcome)
+    await _in_effect(call, outcome)
     return answer(call, outcome, ctx, form)
 
 
-async def _definition_decided(call: Call, outcome: Outcome) -> None:
-    """A definition is answered when its kind is served."""
-    d, decided = call.definition, call.api.decided
+async def _in_effect(call: Call, outcome: Outcome) -> None:
+    """A definition is answered when its kind is served, a workspace when it is ready."""
+    d, api = call.definition, call.api
     assert d is not None
-    if d.resource.name == "customresourcedefinitions" and decided is not None and outcome.obj is not None:
-        await decided(d.workspace, outcome.obj["metadata"]["name"])
+    if outcome.obj is None:
+        return
+    if d.resource.name == "customresourcedefinitions" and api.decided is not None:
+        await api.decided(d.workspace, outcome.obj["metadata"]["name"])
+    elif d.resource.name == "workspaces" and api.placed is not None:
+        await api.placed(outcome.obj["metadata"]["name"])
 
 
 async def update(call: Call) -> Response:
@@ -137,7 +141,7 @@ async def patch(call: Call) -> Response:
     if call.trail is not None:
         call.trail.request_patch(lambda: patches.document(call.request.body, kind))
     outcome = await patches.run(call, kind, ctx)
-    await _definition_decided(call, outcome)
+    await _in_effect(call, outcome)
     return answer(call, outcome, ctx, form)
 
 

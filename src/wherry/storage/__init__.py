@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from wherry.storage.api import Sealer, Storage, StorageError
+from wherry.storage.api import Sealer, Spaces, StorageError
 
 _FORMS = "memory: (forgets at exit) and sqlite:///path/to/folder"
 
 
-def open_storage(url: str, sealer: Sealer | None = None) -> Storage:
+def open_storage(url: str, sealer: Sealer | None = None) -> Spaces:
     """The storage behind a URL: `memory:`, `sqlite:///absolute/folder` or `sqlite:relative/folder`.
 
     `sealer` encrypts what lies on disk. Raises StorageError (DataFolderInUse, NewerFormat) with a message for the user.

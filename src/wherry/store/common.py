@@ -1,7 +1,7 @@
 """Kinds that every workspace serves without a definition of its own: those by which workspaces are managed.
 
-They are custom kinds in every respect but one: no CustomResourceDefinition object stands behind them, as with kcp, where
-a binding of the system provides them. Compiled once for all workspaces, and each only when somebody asks for it.
+They are custom kinds in every respect but one: no CustomResourceDefinition object stands behind them, as with kcp,
+where a binding of the system provides them. Compiled once for all workspaces, and each only when somebody asks for it.
 """
 
 from __future__ import annotations

@@ -87,6 +87,11 @@ class Registry:
         for listener in self._listeners:
             listener(workspace)
 
+    def share(self, common: CommonKinds) -> None:
+        """Serve these kinds too; call it before anyone asks for documents."""
+        self._common = common
+        self.changed += 1
+
     def on_change(self, listener: Callable[[str], None]) -> None:
         """Call with the workspace whenever its custom kinds change."""
         self._listeners.append(listener)

@@ -1,7 +1,7 @@
 """The tree of logical clusters: what they are, where they are, how they come and go. Knows no HTTP.
 
-A workspace is an object in its parent (`tenancy.kcp.io/v1alpha1 Workspace`) and a logical cluster with an id, which is a
-space of the storage. Kinds, fields, annotations and addresses are kcp's wherever kcp has one.
+A workspace is an object in its parent (`tenancy.kcp.io/v1alpha1 Workspace`) and a logical cluster with an id, which is
+a space of the storage. Kinds, fields, annotations and addresses are kcp's wherever kcp has one.
 """
 
 from __future__ import annotations

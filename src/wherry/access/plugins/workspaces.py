@@ -1,0 +1,124 @@
+"""What may be written about workspaces: kcp's admission of Workspace and LogicalCluster.
+
+A Workspace gets its creator and its type; where it lives is the system's to say. A LogicalCluster is made and removed
+by its Workspace; those who prepare it may only take their initializers off it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import orjson
+
+from wherry.access.admission import CREATE, DELETE, UPDATE, Admission, Ask, Step, user_info
+from wherry.access.plugins.refusals import forbidden
+from wherry.access.user import Attributes
+from wherry.machinery.kinds import Obj
+from wherry.workspaces import types
+from wherry.workspaces.lifecycle import OWNER, TYPE, Lifecycle
+from wherry.workspaces.tree import CLUSTER_ANNOTATION
+
+MOST_LEVELS = 32  # of workspaces, one below the other
+_WORKSPACES = frozenset((("tenancy.kcp.io", "workspaces"),))
+_CLUSTERS = frozenset((("core.kcp.io", "logicalclusters"),))
+_FIXED = (CLUSTER_ANNOTATION, TYPE, "kcp.io/path")
+
+
+def install(
+    admission: Admission, lifecycle: Lifecycle, cluster: str, may_use: Callable[[Attributes], bool] | None = None
+) -> None:
+    """Hang the plugins on the admission of one logical cluster. `may_use` asks the authorizer of the workspace that a
+    type comes from."""
+    plugin = _Workspaces(lifecycle, cluster, may_use)
+    writes = frozenset((CREATE, UPDATE))
+    admission.mutating.append(Step("tenancy.kcp.io/Workspace", plugin.fill, frozenset((CREATE,)), _WORKSPACES))
+    admission.validating.append(Step("tenancy.kcp.io/Workspace", plugin.check, writes, _WORKSPACES))
+    everything = frozenset((CREATE, UPDATE, DELETE))
+    admission.validating.append(Step("core.kcp.io/LogicalCluster", check_cluster, everything, _CLUSTERS))
+
+
+class _Workspaces:
+    def __init__(self, lifecycle: Lifecycle, cluster: str, may_use: Callable[[Attributes], bool] | None):
+        self._lifecycle = lifecycle
+        self._cluster = cluster
+        self._may_use = may_use
+
+    async def fill(self, ask: Ask) -> None:
+        """The creator and the type."""
+        obj = ask.obj
+        if obj is None or ask.subresource:
+            return
+        meta = obj["metadata"]
+        meta["annotations"] = {**(meta.get("annotations") or {}), OWNER: orjson.dumps(user_info(ask.user)).decode()}
+        spec = obj["spec"] = dict(obj.get("spec") or {})
+        wanted = dict(spec.get("type") or self._lifecycle.default_type(self._cluster))
+        try:
+            here = self._lifecycle.tree.path(self._cluster)
+            wanted["path"], _ = types.find(wanted.get("path", ""), wanted["name"], here, self._lifecycle.lookup)
+        except types.TypeRefused as refused:
+            raise forbidden(ask, str(refused)) from None
+        spec["type"] = wanted
+
+    async def check(self, ask: Ask) -> None:
+        obj, old = ask.obj, ask.old
+        if obj is None or ask.subresource:
+            return
+        spec, before = obj.get("spec") or {}, (old or {}).get("spec") or {}
+        for field in ("cluster", "URL"):
+            if spec.get(field) != before.get(field):
+                how = "changed" if old is not None else "set"
+                raise forbidden(ask, f"spec.{field} can only be {how} by system privileged users")
+        if old is not None:
+            if spec.get("type") != before.get("type"):
+                raise forbidden(ask, "spec.type is immutable")
+            return
+        if "mount" in spec:
+            raise forbidden(ask, "workspaces that mount something else are not served here; leave out spec.mount")
+        if self._lifecycle.tree.path(self._cluster).count(":") + 2 > MOST_LEVELS:
+            raise forbidden(ask, f"workspaces may stand {MOST_LEVELS} deep at most")
+        try:
+            child = types.resolve((spec["type"]["path"], spec["type"]["name"]), self._lifecycle.lookup)
+            types.check(self._lifecycle.type_of(self._cluster), child)
+        except types.TypeRefused as refused:
+            raise forbidden(ask, str(refused)) from None
+        self._check_use(ask, *child.reference)
+
+    def _check_use(self, ask: Ask, path: str, name: str) -> None:
+        """Types of the root that came with it are for everyone; others by RBAC where they are."""
+        built_in = {t["metadata"]["name"] for t in types.BUILT_IN}
+        if self._may_use is None or (path == "root" and name in built_in):
+            return
+        asked = Attributes(
+            ask.user, "use", "", True, "tenancy.kcp.io", "v1alpha1", "workspacetypes", "", "", name, path
+        )  # fmt: skip
+        if not self._may_use(asked):
+            text = f"unable to use workspace type {path}:{name}: missing verb='use' permission on workspacetype"
+            raise forbidden(ask, text)
+
+
+async def check_cluster(ask: Ask) -> None:
+    """Nobody makes one, few may delete it, and what is the system's stays as it is."""
+    obj, old = ask.obj, ask.old
+    if ask.operation == CREATE:
+        raise forbidden(ask, "LogicalCluster cannot be created")
+    if ask.operation == DELETE:
+        if not ((old or {}).get("spec") or {}).get("directlyDeletable"):
+            raise forbidden(ask, "LogicalCluster cannot be deleted")
+        return
+    if obj is None or old is None:
+        return
+    if obj.get("spec") != old.get("spec"):
+        raise forbidden(ask, "spec is immutable")
+    for name in _FIXED:
+        if _annotation(obj, name) != _annotation(old, name):
+            raise forbidden(ask, f"annotation {name} is immutable")
+    for field in ("initializers", "terminators"):
+        now, before = ((o.get("status") or {}).get(field) or [] for o in (obj, old))
+        if not set(now) <= set(before):
+            raise forbidden(ask, f"status.{field} must not grow")
+    if (obj.get("status") or {}).get("phase") != (old.get("status") or {}).get("phase"):
+        raise forbidden(ask, "status.phase is the system's to change")
+
+
+def _annotation(obj: Obj, name: str) -> str:
+    return str((obj["metadata"].get("annotations") or {}).get(name, ""))
