@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from typing import Any
 
 import orjson
@@ -38,7 +39,7 @@ class Many:
     async def _start(self) -> None:
         self.storage = open_storage(self.url)
         root = await build_handler(self.storage)
-        self.workspaces = Workspaces(root, self.storage, build_handler)
+        self.workspaces = Workspaces(root, self.storage, partial(build_handler, member=True))
         await self.workspaces.start(lambda: "https://here")
 
     async def _stop(self) -> None:

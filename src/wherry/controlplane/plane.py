@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from wherry.access.audit.options import AuditOptions
     from wherry.controlplane.features import Features
     from wherry.controlplane.sealing import Sealing
-    from wherry.feature import Runnable
     from wherry.controlplane.workspaces import Workspaces
+    from wherry.feature import Runnable
     from wherry.server.handler import ApiHandler
 
 MASTERS = "system:masters"

@@ -13,10 +13,10 @@ from dataclasses import replace
 from time import time
 from typing import TYPE_CHECKING
 
-from wherry.access.chain import Authorizer, Bearer, Chain, Credentials, Known, masters
+from wherry.access.chain import Authorizer, Bearer, Chain, Credentials, masters
 from wherry.access.rbac import Rbac
 from wherry.access.tokens import AccountTokens
-from wherry.access.user import Attributes, Decision
+from wherry.access.user import Attributes, Decision, Known
 from wherry.server.clusters import Clusters, gate
 from wherry.server.everywhere import Everywhere
 from wherry.server.handler import ApiHandler

@@ -246,6 +246,13 @@ class Index:
         out.reverse()
         return out
 
+    def remembers(self, record: Record) -> bool:
+        """Whether the history still has the event that replaced this version."""
+        bucket = self._buckets.get(bucket_name(record.key))
+        if bucket is None or bucket.changed <= self._inherited:
+            return False
+        return any(event.previous is record for event in bucket.log)
+
     def _check(self, revision: int) -> None:
         if revision < self.oldest:
             raise Compacted(revision, self.oldest)

@@ -200,13 +200,17 @@ class Space:
         return tuple(self._index.log)
 
     def held(self, record: Record) -> bool:
-        """Whether a relative still shows this version, which this space does not need any more."""
+        """Whether a relative still shows this version, or remembers it, which this space does not need any more."""
         writer = self
         while record.revision <= writer.made and writer.parent is not None:
             writer = writer.parent
-        if writer is not self and writer.get(record.key) is record:
+        if writer is not self and writer.needs(record):
             return True
-        return any(space.get(record.key) is record for space in writer.heirs(record.revision) if space is not self)
+        return any(space.needs(record) for space in writer.heirs(record.revision) if space is not self)
+
+    def needs(self, record: Record) -> bool:
+        """Whether this version is shown here, or was replaced so lately that the history tells of it."""
+        return self.get(record.key) is record or self._index.remembers(record)
 
     def heirs(self, revision: int) -> Iterator[Space]:
         """The spaces that may have got a record of this revision from here, by a fork made after it."""
