@@ -228,10 +228,8 @@ class Issuer:
 
     def _check_claims(self, claims: Obj) -> None:
         now, told = self._clock(), claims.get("aud") or []
-        audiences = [told] if isinstance(told, str) else told
-        if not isinstance(audiences, list) or not set(self.settings.audiences) & {
-            a for a in audiences if type(a) is str
-        }:
+        audiences = [told] if isinstance(told, str) else told if isinstance(told, list) else []
+        if not set(self.settings.audiences) & {a for a in audiences if type(a) is str}:
             shown = f"[{' '.join(go_quote(str(a)) for a in audiences)}]"
             wanted = self.settings.audiences
             expected = go_quote(wanted[0]) if len(wanted) == 1 else f"in [{' '.join(map(go_quote, sorted(wanted)))}]"
