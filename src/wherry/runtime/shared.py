@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 
 from wherry.client import Client, Kind
 from wherry.client.client import Obj
-from wherry.errors import Expired, StatusError
+from wherry.errors import Expired, NotFound, StatusError
 from wherry.kit.aio import Background
 from wherry.runtime.informer import Key, key_of
 
@@ -22,6 +22,7 @@ log = logging.getLogger("wherry.runtime")
 # Called with (before, after) when an object came, changed or went; None where there is nothing.
 Handler = Callable[[Obj | None, Obj | None], None]
 _RETRY = 1.0
+_NOT_SERVED = 10.0  # seconds until a kind that is not there is asked for again
 _GONE_KEPT = 4096  # removed objects remembered until their DELETED event has come
 
 
@@ -120,6 +121,10 @@ class Collection:
                     revision = await self._watch(revision)
             except Expired:
                 continue
+            except NotFound:  # its definition went, and with it all of its objects
+                for key, obj in list(self.objects.items()):
+                    self._store(key, obj, None)
+                await asyncio.sleep(_NOT_SERVED)
             except StatusError as error:
                 log.warning("watching %s: %s", self.kind.resource, error.message)
                 await asyncio.sleep(_RETRY)

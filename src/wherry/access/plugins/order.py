@@ -19,6 +19,7 @@ from wherry.access.plugins.options import ORDER, AdmissionOptions, pod_security
 from wherry.access.plugins.podsecurity import KINDS as POD_SPECS
 from wherry.access.plugins.podsecurity import PodSecurity
 from wherry.access.plugins.policies import Policies
+from wherry.access.plugins.quota import Quotas, limited_resources
 from wherry.access.plugins.services import Addresses
 from wherry.access.plugins.storage import FINALIZERS, in_use_protection
 from wherry.access.plugins.webhooks import Webhooks
@@ -28,6 +29,10 @@ from wherry.store.store import Store
 
 PODS: Kinds = frozenset([("", "pods")])
 CLAIMS: Kinds = frozenset([CLAIM])
+# Whose changes may use more of a quota than before; of all others only what is made is counted.
+METERED: Kinds = frozenset(
+    [("", "pods"), ("", "services"), ("", "persistentvolumeclaims"), ("resource.k8s.io", "resourceclaims")]
+)
 NODES: Kinds = frozenset([("", "nodes")])
 SERVICES: Kinds = frozenset([("", "services")])
 NAMESPACES: Kinds = frozenset([("", "namespaces")])
@@ -53,6 +58,7 @@ def chains(
     mutating = [*_mutating(store, policies, webhooks), *_optional_mutating(store, registry, options)]
     validating = [
         *_validating(store, policies, webhooks, allowed, options),
+        *_quota(store, registry, options),
         *_optional_validating(store, registry, allowed, options),
     ]
     places = {name: place for place, name in enumerate(ORDER)}
@@ -101,6 +107,12 @@ def _validating(
     yield Step("ValidatingAdmissionPolicy", policies.validating())
     if webhooks is not None:
         yield Step("ValidatingAdmissionWebhook", webhooks.validating())
+
+
+def _quota(store: Store, registry: Registry, options: AdmissionOptions) -> Iterator[Step]:
+    quotas = Quotas(store, registry, limited_resources(options.configuration.get("ResourceQuota")))
+    yield Step("ResourceQuota", quotas.plugin, _CREATE)
+    yield Step("ResourceQuota", quotas.plugin, _UPDATE, METERED)
 
 
 def _optional_mutating(store: Store, registry: Registry, options: AdmissionOptions) -> Iterator[Step]:
