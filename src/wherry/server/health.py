@@ -12,16 +12,21 @@ from wherry.server.http import Response
 # `etcd` stands for the storage, whatever it is: tools look for the name. The hooks are the parts of a start under the
 # names that upstream's conformance asks for; here a start is one step, done before the first request is answered.
 _HOOKS = (
-    "start-apiserver-admission-initializer", "generic-apiserver-start-informers", "start-apiextensions-informers",
-    "start-apiextensions-controllers", "crd-informer-synced", "bootstrap-controller",
-    "start-system-namespaces-controller", "start-service-ip-repair-controllers",
-    "scheduling/bootstrap-system-priority-classes", "start-cluster-authentication-info-controller",
-    "start-kube-aggregator-informers", "apiservice-registration-controller",
-    "apiservice-status-local-available-controller", "apiservice-status-remote-available-controller",
-    "kube-apiserver-autoregistration", "apiservice-openapi-controller",
+    "start-apiserver-admission-initializer", "generic-apiserver-start-informers",
+    "priority-and-fairness-config-consumer", "priority-and-fairness-filter", "storage-object-count-tracker-hook",
+    "start-apiextensions-informers", "start-apiextensions-controllers", "crd-informer-synced",
+    "start-system-namespaces-controller", "start-cluster-authentication-info-controller", "storage-readiness",
+    "start-service-ip-repair-controllers", "rbac/bootstrap-roles", "scheduling/bootstrap-system-priority-classes",
+    "priority-and-fairness-config-producer", "bootstrap-controller", "start-kubernetes-service-cidr-controller",
+    "start-kube-aggregator-informers", "apiservice-status-local-available-controller",
+    "apiservice-status-remote-available-controller", "apiservice-registration-controller",
+    "apiservice-discovery-controller", "kube-apiserver-autoregistration",
 )  # fmt: skip
-CHECKS = ("ping", "log", "etcd", *(f"poststarthook/{name}" for name in _HOOKS), "autoregister-completion")
-_READY = ("informer-sync",)
+_LAST = ("autoregister-completion", "poststarthook/apiservice-openapi-controller",
+         "poststarthook/apiservice-openapiv3-controller")  # fmt: skip
+_STARTED = (*(f"poststarthook/{name}" for name in _HOOKS), *_LAST)
+CHECKS = ("ping", "log", "loopback-serving-certificate", "etcd", *_STARTED)
+_READY = ("ping", "log", "etcd", "etcd-readiness", "informer-sync", *_STARTED, "shutdown")
 KUBERNETES = ("1", "36", "0")
 
 
@@ -30,7 +35,7 @@ def respond(path: str, verbose: bool, excluded: list[str]) -> Response | None:
     root, _, check = path[1:].partition("/")
     if root not in ("livez", "readyz", "healthz"):
         return None
-    checks = CHECKS + _READY if root == "readyz" else CHECKS
+    checks = _READY if root == "readyz" else CHECKS
     if path.endswith("/") or (check and check not in checks):
         return answers.text(404, "404 page not found\n")
     if check:

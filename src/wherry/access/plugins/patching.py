@@ -10,6 +10,7 @@ import orjson
 from wherry import errors
 from wherry.access.admission import Ask
 from wherry.access.plugins.matching import kind_of
+from wherry.machinery.fields.nodes import Node
 from wherry.machinery.kinds import Obj
 from wherry.store.definition import Definition
 
@@ -40,6 +41,46 @@ def _why(operation: Any, message: str) -> str:
         "test": f"testing value {path} failed: test failed",
     }
     return texts.get(op, f"Unexpected kind: {op or 'unknown'}" if op not in ("move", "copy") else message)
+
+
+def configured(document: Obj, config: Obj, node: Node) -> Obj:
+    """A document after an apply configuration of a policy (admission/plugin/policy/mutating/patch). Raises PatchError.
+
+    Unlike with server-side apply nobody owns anything, and what is atomic can't be set."""
+    from wherry.machinery.fields.merging import merge
+    from wherry.machinery.fields.typed import check
+    from wherry.machinery.fields.values import TypedError
+
+    doing = "convert patch object to typed object"
+    try:
+        check(config, node)
+        if atomics := _atomics(config, node, ""):
+            listed = ", ".join(atomics)
+            raise PatchError(f"invalid ApplyConfiguration: may not mutate atomic arrays, maps or structs: {listed}")
+        doing = "convert original object to typed object"
+        check(document, node, allow_duplicates=True)
+        doing = "merge patch"
+        merged: Obj = merge(document, config, node)
+    except TypedError as error:
+        raise PatchError(f"failed to {doing}: {error}") from None
+    return merged
+
+
+def _atomics(value: Any, node: Node, path: str) -> list[str]:
+    """The paths of what a configuration sets that is replaced as a whole."""
+    out: list[str] = []
+    if isinstance(value, dict) and node.map is not None:
+        if node.map.atomic:
+            out.append(path)
+        for name, item in value.items():
+            if name in node.map.names and (field := node.map.field(name)) is not None:
+                out += _atomics(item, field, f"{path}.{name}")
+    elif isinstance(value, list) and node.list is not None:
+        if not node.list.associative:
+            out.append(path)
+        for index, item in enumerate(value):
+            out += _atomics(item, node.list.element, f"{path}[{index}]")
+    return out
 
 
 async def put_back(ask: Ask, matched: Definition, document: Obj) -> bool:

@@ -339,13 +339,30 @@ def _apply(ask: Ask, policy: Policy, kind: str, source: str, program: Any, reque
         result = program.run(policy.given(current))
     except CelError as error:
         raise CelError(f"expression '{source}' resulted in error: {error}") from None
-    if kind != "JSONPatch":
-        raise CelError("ApplyConfiguration patches are not supported by this server")
-    patched = _patched(current.object or {}, result)
+    if kind == "JSONPatch":
+        patched = _patched(current.object or {}, result)
+    else:
+        from wherry.machinery.cel.library.applyconfig import configuration
+
+        patched = _merged(ask, current.object or {}, configuration(result))
     head = {"apiVersion", "kind"} - ask.obj.keys()
     ask.obj.clear()
     ask.obj.update({k: v for k, v in patched.items() if k not in head})
     ask.definition.strategy.default(ask.obj)
+
+
+def _merged(ask: Ask, document: Obj, config: Obj) -> Obj:
+    """An apply configuration merged into the object as server-side apply merges, without an owner."""
+    from wherry.access.plugins.patching import PatchError, configured
+    from wherry.machinery.cel.errors import CelError
+
+    config = {**config, "apiVersion": document.get("apiVersion"), "kind": document.get("kind")}
+    try:
+        merged = configured(document, config, ask.definition.node())
+        obj, _ = ask.definition.canonical(merged, "Ignore")
+    except (PatchError, errors.BadRequest) as error:
+        raise CelError(f"error applying patch: {error}") from None
+    return obj
 
 
 def _with_object(request: Input, obj: Obj | None) -> Input:

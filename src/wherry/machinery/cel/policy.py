@@ -16,6 +16,7 @@ from wherry.machinery.cel.closures import Lazy
 from wherry.machinery.cel.env import PER_CALL_LIMIT, Env, Program
 from wherry.machinery.cel.environments import kubernetes_libraries
 from wherry.machinery.cel.errors import CelError, CompileError, CostExceeded
+from wherry.machinery.cel.library.applyconfig import type_named
 from wherry.machinery.cel.library.authz import AUTHORIZER, RESOURCE, Authorizer
 from wherry.machinery.cel.library.jsonpatch import JSONPATCH, PATCH_TYPE
 from wherry.machinery.cel.types import Type
@@ -91,9 +92,7 @@ class _PatchEnv(Env):
     """Object{...} and Object.spec{...} name the parts of an apply configuration; what is in them is not checked."""
 
     def message(self, name: str) -> Type | None:
-        if name == "JSONPatch":
-            return PATCH_TYPE
-        return t.struct(name) if name == "Object" or name.startswith("Object.") else None
+        return PATCH_TYPE if name == "JSONPatch" else type_named(name)
 
 
 @cache
