@@ -86,3 +86,15 @@ def test_there_is_no_stream_of_yaml() -> None:
     assert response.status == 406
     text = " ".join(data.decode().split())  # the refusal itself is YAML, which folds lines
     assert f"only the following media types are accepted: {listed}" in text
+
+
+def test_a_bookmark_of_tables_is_a_row_without_content() -> None:
+    accept = "application/json;as=Table;v=v1;g=meta.k8s.io"
+    _, data = watch(accept, "&sendInitialEvents=true&allowWatchBookmarks=true&resourceVersionMatch=NotOlderThan")
+    added, bookmark = map(orjson.loads, data.splitlines())
+    assert added["object"]["columnDefinitions"]
+    table = bookmark["object"]
+    assert (bookmark["type"], table["kind"], table["columnDefinitions"]) == ("BOOKMARK", "Table", None)
+    meta = {"annotations": {"k8s.io/initial-events-end": "true"}, **table["metadata"]}
+    row = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": meta}
+    assert table["rows"] == [{"cells": ["", 0, "<unknown>"], "object": row}]

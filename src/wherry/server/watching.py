@@ -286,21 +286,17 @@ class _Session:
     def _bookmark(self, revision: int, *, ended: bool = False) -> bytes:
         """An object of the watched kind with nothing but a revision (TRAPS 17, 18)."""
         meta: dict[str, object] = {"resourceVersion": str(revision)}
+        if self.form.transform == "Table":  # a row like any other: that of an object without content
+            if ended:
+                meta["annotations"] = _END_OF_INITIAL
+            nothing = orjson.dumps({**self.d.empty(), "metadata": meta})
+            return self.watcher.encode("BOOKMARK", Record(self.watcher.prefix, nothing, revision, revision))
         if self.form.transform or self.d.custom:
             kind, version = self.d.resource.kind, self.d.resource.api_version
             if self.form.transform.startswith("Partial"):
                 kind, version = "PartialObjectMetadata", f"meta.k8s.io/{self.form.version}"
             if ended:
                 meta["annotations"] = _END_OF_INITIAL
-            if self.form.transform == "Table":
-                table = {
-                    "kind": "Table",
-                    "apiVersion": f"meta.k8s.io/{self.form.version}",
-                    "metadata": {"resourceVersion": str(revision)},
-                    "columnDefinitions": forms.printer(self.d).columns,
-                    "rows": [],
-                }
-                return self.line("BOOKMARK", orjson.dumps(table))
             return self.line("BOOKMARK", orjson.dumps({"kind": kind, "apiVersion": version, "metadata": meta}))
         if ended:
             meta["annotations"] = _END_OF_INITIAL
