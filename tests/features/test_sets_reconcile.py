@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
 from tests.features.objects import NOW, node, pod, workload
 
@@ -103,6 +104,11 @@ def test_a_finished_rollout_makes_the_update_current() -> None:
     assert (mixed["currentRevision"], mixed["currentReplicas"], mixed["updatedReplicas"]) == ("old", 1, 2)
     done = stateful.status(seen([member(0), member(1), member(2)], current=OLD))
     assert (done["currentRevision"], done["currentReplicas"], done["readyReplicas"]) == ("new", 3, 3)
+
+
+def test_a_revision_is_written_as_go_writes_maps() -> None:
+    data = orjson.dumps(present(workload("StatefulSet"), [], 0).update["data"])
+    assert data == orjson.dumps(orjson.loads(data), option=orjson.OPT_SORT_KEYS)
 
 
 def test_revisions_are_made_kept_and_brought_back() -> None:

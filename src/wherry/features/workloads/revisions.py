@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from wherry.features.workloads.common import Obj, created, owner_reference, template_hash
 from wherry.features.workloads.kinds import REVISIONS
@@ -22,8 +23,17 @@ class Known:
 
 
 def data_of(owner: Obj) -> Obj:
-    """What is remembered: a patch that puts the template back."""
-    return {"spec": {"template": {**owner["spec"]["template"], "$patch": "replace"}}}
+    """What is remembered: a patch that puts the template back.
+
+    In the order in which Go writes maps, since clients compare its bytes with those that they would write."""
+    data: Obj = _sorted({"spec": {"template": {**owner["spec"]["template"], "$patch": "replace"}}})
+    return data
+
+
+def _sorted(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _sorted(value[key]) for key in sorted(value)}
+    return [_sorted(item) for item in value] if isinstance(value, list) else value
 
 
 def ordered(revisions: list[Obj]) -> list[Obj]:

@@ -55,8 +55,18 @@ def _quantity(value: Any) -> bytes:
     return _sized(_ONE + _text(value or "0"))
 
 
+_ESCAPES = tuple((char.encode(), b"\\u%04x" % ord(char)) for char in "<>&\u2028\u2029")
+
+
 def _document(value: Any) -> bytes:
-    return b"\x00" if value is None else _sized(put_bytes(_ONE, orjson.dumps(value)))
+    """JSON inside, as Go writes it: who compares it compares bytes."""
+    if value is None:
+        return b"\x00"
+    data = orjson.dumps(value)
+    for plain, escaped in _ESCAPES:
+        if plain in data:
+            data = data.replace(plain, escaped)
+    return _sized(put_bytes(_ONE, data))
 
 
 _LEAVES: dict[str, tuple[int, Write]] = {
