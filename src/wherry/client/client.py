@@ -63,10 +63,9 @@ class Client:
         """Any request; the parsed JSON of the answer."""
         data = b"" if body is None else body if isinstance(body, bytes) else orjson.dumps(body)
         status, answer = await self._transport.call(method, self._prefix + path, urlencode(query or {}), media, data)
-        parsed = orjson.loads(answer) if answer else None
         if status >= 400:
-            raise from_status(status, parsed)
-        return parsed
+            raise from_status(status, _status(status, answer))
+        return orjson.loads(answer) if answer else None
 
     async def get(self, kind: Kind, name: str, namespace: str = "") -> Obj:
         found: Obj = await self.request("GET", kind.path(namespace, name))
@@ -121,6 +120,15 @@ class Client:
 
     def _managed(self) -> dict[str, str]:
         return {"fieldManager": self._manager} if self._manager else {}
+
+
+def _status(code: int, answer: bytes) -> Any:
+    """The Status of a refusal; what there is no route for is answered in plain text."""
+    try:
+        return orjson.loads(answer)
+    except ValueError:
+        text = answer.decode("utf-8", "replace").strip()
+        return {"reason": "NotFound", "message": text} if code == 404 else {"message": text}
 
 
 def from_status(code: int, status: Any) -> StatusError:

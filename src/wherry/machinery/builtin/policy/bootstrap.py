@@ -1,8 +1,8 @@
 """The objects that a fresh server creates by itself, ready to be created in this order.
 
 Imported on a first start only. RBAC comes from `bootstrap.json` (made by `tools/generate_bootstrap.py`); the rest is
-short enough to stand here. Follows pkg/controlplane, plugin/pkg/auth/authorizer/rbac/bootstrappolicy,
-pkg/registry/scheduling/rest and pkg/registry/flowcontrol/rest.
+short enough to stand here. Follows pkg/controlplane, k8s.io/kube-aggregator, pkg/registry/scheduling/rest,
+plugin/pkg/auth/authorizer/rbac/bootstrappolicy and pkg/registry/flowcontrol/rest.
 """
 
 from __future__ import annotations
@@ -87,6 +87,15 @@ def service_cidr(cidrs: Sequence[str]) -> Seed:
     return Seed("networking.k8s.io", "servicecidrs", obj)
 
 
+def api_services() -> Iterator[Seed]:
+    """One for each built-in group version but that of APIServices itself."""
+    from wherry.machinery import aggregation
+
+    for group, version in aggregation.PRIORITIES:
+        obj = aggregation.api_service(group, version, aggregation.ON_START)
+        yield Seed(aggregation.GROUP, aggregation.RESOURCE, obj)
+
+
 def service_cidr_status(now: str) -> Obj:
     condition = {"type": "Ready", "status": "True", "lastTransitionTime": now, "reason": "", "message": READY_MESSAGE}
     return {"conditions": [condition]}
@@ -99,3 +108,4 @@ def seeds(cidrs: Sequence[str]) -> Iterator[Seed]:
     yield from flow_control()
     yield service_cidr(cidrs)
     yield from rbac()
+    yield from api_services()
