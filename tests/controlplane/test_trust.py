@@ -20,13 +20,15 @@ MAPS = Kind("", "v1", "configmaps")
 def test_what_is_published(tmp_path: Path) -> None:
     (tmp_path / "clients").write_bytes(Pki(None).authority)
     (tmp_path / "proxies").write_text("PROXIES")
-    assert contents(AccessOptions(), b"OURS") == {"client-ca-file": "OURS"}
+    ours = contents(AccessOptions(), b"OURS", lambda: "FRONT")
+    assert (ours["client-ca-file"], ours["requestheader-client-ca-file"]) == ("OURS", "FRONT")
+    assert ours["requestheader-allowed-names"] == '["front-proxy-client"]'
     options = AccessOptions(
         client_ca_file=tmp_path / "clients",
         requestheader_client_ca_file=tmp_path / "proxies",
         requestheader_allowed_names=("a", "b"),
     )
-    data = contents(options, b"OURS\n")
+    data = contents(options, b"OURS\n", lambda: "FRONT")
     assert data["client-ca-file"] == "OURS\n" + (tmp_path / "clients").read_text()
     assert data["requestheader-client-ca-file"] == "PROXIES"
     assert data["requestheader-allowed-names"] == '["a","b"]'

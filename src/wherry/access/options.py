@@ -43,6 +43,8 @@ class AccessOptions:
 
     client_ca_file: Path | None = None
     requestheader_client_ca_file: Path | None = None
+    proxy_client_cert_file: Path | None = None
+    proxy_client_key_file: Path | None = None
     requestheader_allowed_names: tuple[str, ...] = ()
     requestheader_username_headers: tuple[str, ...] = ("X-Remote-User",)
     requestheader_uid_headers: tuple[str, ...] = ("X-Remote-Uid",)
@@ -89,5 +91,7 @@ class AccessOptions:
             raise OptionError("authorization-mode Webhook's authorization config file not passed")
         if (self.tls_cert_file is None) != (self.tls_private_key_file is None):
             raise OptionError("--tls-cert-file and --tls-private-key-file go together")
+        if (self.proxy_client_cert_file is None) != (self.proxy_client_key_file is None):
+            raise OptionError("--proxy-client-cert-file and --proxy-client-key-file go together")
         if self.requestheader_allowed_names and self.requestheader_client_ca_file is None:
             raise OptionError("--requestheader-allowed-names needs --requestheader-client-ca-file")

@@ -246,13 +246,16 @@ class WebhookCaller:
                 host, port = self._resolve(*target.service, target.port)
             except WebhookError as nowhere:
                 raise WebhookError(f"{target.shown}: {nowhere}") from None
+        try:
+            return _Wire(*await self.dial(target, host, port))
+        except OSError as error:
+            raise WebhookError(f"{target.shown}: {why(error, host, port)}") from None
+
+    async def dial(self, target: Target, host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A new connection. Raises OSError, of which `why` knows the words, and WebhookError."""
         context = None if target.plain else self._context(target)
         name = None if target.plain else target.server_name
-        try:
-            reader, writer = await asyncio.open_connection(host, port, ssl=context, server_hostname=name, limit=1 << 18)
-        except OSError as error:
-            raise WebhookError(f"{target.shown}: {_why(error, host, port)}") from None
-        return _Wire(reader, writer)
+        return await asyncio.open_connection(host, port, ssl=context, server_hostname=name, limit=1 << 18)
 
     def _context(self, target: Target) -> ssl.SSLContext:
         key = target.authorities, target.identity, target.unverified
@@ -260,7 +263,7 @@ class WebhookCaller:
         if found is None:
             while len(self._contexts) >= _CONTEXTS:
                 del self._contexts[next(iter(self._contexts))]
-            found = self._contexts[key] = _context(target)
+            found = self._contexts[key] = tls_context(target)
         return found
 
 
@@ -320,7 +323,8 @@ class _Answer:
         self.keep_alive = self._parser.should_keep_alive()
 
 
-def _context(target: Target) -> ssl.SSLContext:
+def tls_context(target: Target) -> ssl.SSLContext:
+    """What to believe of the other side, and what to show it. Raises WebhookError."""
     authorities = target.authorities
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if target.identity:
@@ -379,16 +383,17 @@ _CERTIFICATE = {
 }
 
 
-def _why(error: OSError, host: str, port: int) -> str:
+def why(error: OSError, host: str, port: int) -> str:
+    """What Go would say."""
     import errno
     import socket
 
     if isinstance(error, ssl.SSLCertVerificationError):
         if error.verify_code in (62, 64):  # host name, IP address
-            why = f"certificate is not valid for any names, but wanted to match {host}"
+            said = f"certificate is not valid for any names, but wanted to match {host}"
         else:
-            why = _CERTIFICATE.get(error.verify_code, error.verify_message)
-        return f"tls: failed to verify certificate: x509: {why.removesuffix(': ')}"
+            said = _CERTIFICATE.get(error.verify_code, error.verify_message)
+        return f"tls: failed to verify certificate: x509: {said.removesuffix(': ')}"
     if isinstance(error, ssl.SSLError):
         if "WRONG_VERSION_NUMBER" in str(error.reason) or "HTTP_REQUEST" in str(error.reason):
             return "http: server gave HTTP response to HTTPS client"

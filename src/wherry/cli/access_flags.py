@@ -22,6 +22,8 @@ _FILES = (
     ("oidc-ca-file", "the authority of the issuer's certificate"),
     ("client-ca-file", "authorities of client certificates, beside the control plane's own"),
     ("requestheader-client-ca-file", "authorities of authenticating proxies' certificates"),
+    ("proxy-client-cert-file", "the certificate by which API servers beside this one know it"),
+    ("proxy-client-key-file", "the key to it"),
     ("service-account-signing-key-file", "the key that signs tokens of ServiceAccounts"),
     ("admission-control-config-file", "an AdmissionConfiguration: what single plugins are configured with"),
     ("tls-cert-file", "the server's certificate, instead of the control plane's own"),

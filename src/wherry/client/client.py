@@ -112,11 +112,16 @@ class Client:
         """(type, object) pairs until the server ends the stream; an ERROR event is raised."""
         text = urlencode({"watch": "true", **query})
         stream = self._transport.stream(self._prefix + kind.path(namespace), text)
-        async for line in stream:
-            event = orjson.loads(line)
-            if event["type"] == "ERROR":
-                raise from_status(event["object"].get("code", 500), event["object"])
-            yield event["type"], event["object"]
+        try:
+            async for line in stream:
+                event = orjson.loads(line)
+                if event["type"] == "ERROR":
+                    raise from_status(event["object"].get("code", 500), event["object"])
+                yield event["type"], event["object"]
+        finally:  # now, and not when somebody collects the garbage
+            close = getattr(stream, "aclose", None)
+            if close is not None:
+                await close()
 
     def _managed(self) -> dict[str, str]:
         return {"fieldManager": self._manager} if self._manager else {}

@@ -16,6 +16,7 @@ from wherry.access.options import AccessOptions
 from wherry.access.user import User
 from wherry.controlplane import kubeconfig
 from wherry.controlplane.datafolder import DataFolder
+from wherry.controlplane.frontproxy import FrontProxy
 from wherry.kit.files import FileWatch
 from wherry.kit.ids import new_token
 from wherry.kit.pki import Pki
@@ -107,6 +108,7 @@ class ControlPlane:
         self._workspaces: Workspaces | None = None
         self._features: Features | None = None
         self._pki: Pki | None = None
+        self._front: FrontProxy | None = None
         self._files: FileWatch | None = None
         self._own: list[Runnable] = []  # controllers that need what no feature may have, such as the authority's key
         self.token = ""
@@ -142,6 +144,8 @@ class ControlPlane:
         keys = self._folder.pki if self._folder is not None else None
         handler = await self._make_handler(self._storage, self.token, self._access, keys)
         self._handler = handler
+        self._front = FrontProxy(keys / "front-proxy" if keys is not None else None, self._access)
+        self._introduce(handler, self._front)
         self._files = FileWatch()
         self._files.add(tls.files, tls.reload)
         self._files.every(RENEW_SECONDS, tls.reload)  # our own certificate is made anew before its end
@@ -171,6 +175,13 @@ class ControlPlane:
         from wherry.controlplane.sealing import load
 
         return load(self._encryption)
+
+    def _introduce(self, handler: Handler, front: FrontProxy) -> None:
+        """Let API servers beside this one know who forwards requests to them."""
+        from wherry.server.handler import ApiHandler
+
+        if isinstance(handler, ApiHandler) and handler.api.aggregation is not None:
+            handler.api.aggregation.identity = front.identity
 
     def _share_seats(self, handler: Handler) -> None:
         from wherry.server.handler import ApiHandler
@@ -249,7 +260,10 @@ class ControlPlane:
 
         assert self._pki is not None
         assert self._files is not None
-        trust = Trust(client("system:apiserver", "kube-apiserver"), self._access, self._pki.authority)
+        assert self._front is not None
+        front = self._front
+        own = client("system:apiserver", "kube-apiserver")
+        trust = Trust(own, self._access, self._pki.authority, lambda: front.authority)
         authorities = (self._access.client_ca_file, self._access.requestheader_client_ca_file)
         self._files.add([path for path in authorities if path is not None], trust.changed)
         assert self._server is not None

@@ -8,10 +8,12 @@ changes.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from wherry.access.options import AccessOptions
 from wherry.client import Client, Kind
+from wherry.controlplane import frontproxy
 from wherry.errors import AlreadyExists, NotFound
 from wherry.kit.aio import Background
 
@@ -19,19 +21,26 @@ NAMESPACE, NAME = "kube-system", "extension-apiserver-authentication"
 _MAPS = Kind("", "v1", "configmaps")
 
 
-def contents(options: AccessOptions, authority: bytes) -> dict[str, str]:
-    """The ConfigMap's data. Raises OSError for files that are not there."""
-    data = {"client-ca-file": authority.decode("ascii") + _read(options.client_ca_file)}
+def contents(options: AccessOptions, authority: bytes, own: Callable[[], str]) -> dict[str, str]:
+    """The ConfigMap's data; `own` gives the authority of our own front proxy certificate, for when the options name no
+    other. Raises OSError for files that are not there."""
+    names = options.requestheader_allowed_names
     if options.requestheader_client_ca_file is not None:
-        data["requestheader-client-ca-file"] = _read(options.requestheader_client_ca_file)
-        for key, values in (
-            ("allowed-names", options.requestheader_allowed_names),
-            ("extra-headers-prefix", options.requestheader_extra_headers_prefix),
-            ("group-headers", options.requestheader_group_headers),
-            ("uid-headers", options.requestheader_uid_headers),
-            ("username-headers", options.requestheader_username_headers),
-        ):
-            data[f"requestheader-{key}"] = json.dumps(list(values), separators=(",", ":"))
+        proxies = _read(options.requestheader_client_ca_file)
+    else:
+        proxies, names = own(), (frontproxy.NAME,)
+    data = {
+        "client-ca-file": authority.decode("ascii") + _read(options.client_ca_file),
+        "requestheader-client-ca-file": proxies,
+    }
+    for key, values in (
+        ("allowed-names", names),
+        ("extra-headers-prefix", options.requestheader_extra_headers_prefix),
+        ("group-headers", options.requestheader_group_headers),
+        ("uid-headers", options.requestheader_uid_headers),
+        ("username-headers", options.requestheader_username_headers),
+    ):
+        data[f"requestheader-{key}"] = json.dumps(list(values), separators=(",", ":"))
     return data
 
 
@@ -58,8 +67,8 @@ async def publish(client: Client, data: dict[str, str]) -> None:
 class Trust:
     """Publishes, and again when `changed` is called. Runs between `start` and `stop`."""
 
-    def __init__(self, client: Client, options: AccessOptions, authority: bytes):
-        self._client, self._options, self._authority = client, options, authority
+    def __init__(self, client: Client, options: AccessOptions, authority: bytes, own: Callable[[], str]):
+        self._client, self._options, self._authority, self._own = client, options, authority, own
         self._tasks = Background("trust")
 
     def start(self) -> None:
@@ -70,4 +79,4 @@ class Trust:
 
     def changed(self) -> None:
         """An authority may be another. Raises OSError for a file that is not there."""
-        self._tasks.start(publish(self._client, contents(self._options, self._authority)))
+        self._tasks.start(publish(self._client, contents(self._options, self._authority, self._own)))

@@ -101,6 +101,9 @@ class Workspaces:
         api.chain.anonymous = lambda shown: root.chain.anonymous(shown)
         api.chain.authorizers = [_SameAuthorizers(root.chain, gate(rbac))]
         api.auditor, api.recorder = root.auditor, root.recorder
+        if api.aggregation is not None and root.aggregation is not None:
+            shared = root.aggregation
+            api.aggregation.identity = lambda: shared.identity()
         api.fairness, api.turns, api.watches = root.fairness, root.turns, root.watches
 
     def _may_use(self, asked: Attributes) -> bool:

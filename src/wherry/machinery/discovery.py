@@ -15,9 +15,11 @@ from typing import NamedTuple
 
 import orjson
 
+from wherry.machinery.aggregation import CUSTOM, OWN_PRIORITY, PRIORITIES, Remote
 from wherry.machinery.kinds import Obj, Resource, Subresource
 
 AGGREGATED_GROUP = "apidiscovery.k8s.io"
+AGGREGATION = "apiregistration.k8s.io"
 AGGREGATED_VERSIONS = ("v2", "v2beta1")
 # The verbs of a custom resource in the order in which the real server lists them.
 CUSTOM_VERBS = ("delete", "deletecollection", "get", "list", "patch", "create", "update", "watch")
@@ -111,16 +113,19 @@ def _aggregated_entry(resource: Resource, *, custom: bool) -> Obj:
 
 
 class Discovery:
-    """All documents about one set of resources: the built-in ones, in order of preference, and custom ones."""
+    """All documents about one set of resources: the built-in ones, in order of preference, custom ones, and those that
+    other servers serve."""
 
     def __init__(
         self,
         builtin: Mapping[tuple[str, str], Sequence[Resource]],
         custom: Iterable[Resource] = (),
+        remote: Iterable[Remote] = (),
         *,
         server_address: str = "",
     ):
         self._builtin = builtin
+        self._remote = {(each.group, each.version): each for each in remote}
         self._custom: dict[tuple[str, str], list[Resource]] = {}
         for resource in sorted(custom, key=lambda r: r.name):
             self._custom.setdefault((resource.group, resource.version), []).append(resource)
@@ -137,7 +142,35 @@ class Discovery:
             versions = out.setdefault(group, [])
             if version not in versions:
                 versions.append(version)
-        return out
+        return self._with_remote(out) if self._remote else out
+
+    def _with_remote(self, groups: dict[str, list[str]]) -> dict[str, list[str]]:
+        """The same with the other servers' group versions, all where their priorities put them."""
+        for group, version in self._remote:
+            versions = groups.setdefault(group, [])
+            if version not in versions:
+                versions.append(version)
+
+        def priority(group: str, version: str) -> tuple[int, int]:
+            remote = self._remote.get((group, version))
+            if remote is not None:
+                return remote.group_priority, remote.version_priority
+            if group == AGGREGATION:
+                return OWN_PRIORITY, 0
+            return PRIORITIES.get((group, version), CUSTOM)
+
+        def group_place(group: str) -> tuple[int, str]:
+            return -max(priority(group, version)[0] for version in groups[group]), group
+
+        def version_place(group: str, version: str) -> tuple[int, tuple[int, int, int, int, str]]:
+            return -priority(group, version)[1], version_order(version)
+
+        builtin = {group for group, _ in self._builtin}
+        ordered = sorted(groups, key=group_place)
+        # built-in groups of one priority keep the order that they have among themselves
+        places = iter([g for g in groups if g in builtin])
+        ordered = [next(places) if g in builtin else g for g in ordered]
+        return {group: sorted(groups[group], key=lambda v: version_place(group, v)) for group in ordered}
 
     @property
     def groups(self) -> Mapping[str, Sequence[str]]:
@@ -192,7 +225,7 @@ class Discovery:
 
     def resources(self, group: str, version: str) -> Document | None:
         """`/api/v1` and `/apis/<group>/<version>`, or None when that is not served."""
-        if version not in self._groups.get(group, ()):
+        if version not in self._groups.get(group, ()) or (group, version) in self._remote:
             return None
         return self._document(("resources", group, version), lambda: self._resources(group, version))
 
@@ -225,7 +258,9 @@ class Discovery:
 
     def _item(self, group: str) -> Obj:
         versions = [
-            {
+            _remote_version(self._remote[(group, version)])
+            if (group, version) in self._remote
+            else {
                 "version": version,
                 "resources": [
                     *(_aggregated_entry(r, custom=False) for r in self._builtin.get((group, version), ())),
@@ -236,6 +271,13 @@ class Discovery:
             for version in self._groups[group]
         ]
         return {"metadata": {"name": group} if group else {}, "versions": versions}
+
+
+def _remote_version(remote: Remote) -> Obj:
+    found: Obj = {"version": remote.version}
+    if remote.entries:
+        found["resources"] = list(remote.entries)
+    return {**found, "freshness": "Current" if remote.fresh else "Stale"}
 
 
 def aggregated_media_type(version: str = "v2") -> str:

@@ -17,6 +17,7 @@ from wherry.access.outgoing import Outgoing
 from wherry.access.plugins.escalation import escalation
 from wherry.access.setup import Access
 from wherry.access.tokens import Look
+from wherry.server.aggregation.table import Aggregation
 from wherry.server.documents import Documents
 from wherry.server.handler import Api, ApiHandler
 from wherry.server.metrics import Recorder
@@ -64,12 +65,14 @@ async def build_handler(
     api = Api(store, registry, hub, chain, Documents(registry), admission, Recorder(), access.accounts, access.reloads)
     custom = CustomResources(store, registry, hub, outgoing.convert)
     api.decided = custom.decided
+    aggregation = api.aggregation = Aggregation(store, registry, outgoing, api.documents)
     fairness = api.fairness = None if member else Fairness(storage)
     collector = GarbageCollector(store, registry)
     grown = bool(storage.count("/root/"))
     await ensure_defaults(store)
     custom.start(["root"])
     collector.start()
+    aggregation.start()
     if not member:
         access.start()
     # The defaults of a store that was sown a while ago may be older than this program.
@@ -83,6 +86,7 @@ async def build_handler(
             completing.cancel()
             await asyncio.wait([completing])
         await access.stop()
+        await aggregation.stop()
         await collector.stop()
         await custom.stop()
         await outgoing.close()

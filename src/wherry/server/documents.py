@@ -5,11 +5,13 @@ Documents are made on first use per workspace, kept as bytes with their hash, an
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from wherry import errors
 from wherry.machinery import builtins
+from wherry.machinery.aggregation import Remote
 from wherry.machinery.discovery import Discovery, Document, aggregated_media_type
 from wherry.server import answers, health, metrics, negotiate
 from wherry.server.handler import Call
@@ -24,6 +26,8 @@ class Documents:
 
     registry: Registry
     server_address: str = ""
+    remotes: Callable[[], Sequence[Remote]] = tuple  # group versions that other servers serve
+    remote_specs: Callable[[], tuple[Mapping[str, str], Sequence[Any]]] = lambda: ({}, ())  # and their OpenAPI
     _discovery: dict[str, Discovery] = field(default_factory=dict)
     _openapi: dict[str, Any] = field(default_factory=dict)
 
@@ -40,7 +44,7 @@ class Documents:
         found = self._discovery.get(workspace)
         if found is None:
             custom = self.registry.custom_resources(workspace)
-            found = Discovery(builtins.resources(), custom, server_address=self.server_address)
+            found = Discovery(builtins.resources(), custom, self.remotes(), server_address=self.server_address)
             self._discovery[workspace] = found
         return found
 
@@ -50,7 +54,7 @@ class Documents:
         if found is None:
             from wherry.server.openapi import OpenAPI
 
-            found = self._openapi[workspace] = OpenAPI(self.registry, workspace)
+            found = self._openapi[workspace] = OpenAPI(self.registry, workspace, *self.remote_specs())
         return found
 
 

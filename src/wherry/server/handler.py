@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from wherry.access.fairness.fairness import Fairness
     from wherry.access.tokens import AccountTokens
     from wherry.runtime.nodes import NodeRuntime
+    from wherry.server.aggregation.table import Aggregation
     from wherry.server.auditing import Audit
     from wherry.server.documents import Documents
     from wherry.server.metrics import Recorder
@@ -66,6 +67,7 @@ class Api:
     # (workspace, name): waits until a definition that was just written has its conditions
     decided: Callable[[str, str], Awaitable[None]] | None = None
     placed: Callable[[str], Awaitable[None]] | None = None  # waits until a Workspace that was just written is ready
+    aggregation: Aggregation | None = None  # which group versions other servers serve
     runtimes: list[NodeRuntime] = field(default_factory=list)  # what runs pods, for logs and exec
     auditor: Auditor | None = None  # where requests are audited
     fairness: Fairness | None = None  # where requests share seats
@@ -184,6 +186,9 @@ class ApiHandler:
     async def _endpoint(self, call: Call) -> Response:
         if call.info.prefix == EVERYWHERE and self.api.everywhere is not None:
             return await self.api.everywhere(call)
+        others = self.api.aggregation
+        if others is not None and others.remotes and (found := others.find(call.info)) is not None:
+            return await others.serve(call, found)
         if call.info.is_resource:
             from wherry.server.resources import serve
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import cache, cached_property
 
 from wherry import errors
 from wherry.machinery import builtins
+from wherry.machinery.kinds import Obj
 from wherry.machinery.openapi.custom import CustomKind
 from wherry.machinery.openapi.documents import OpenAPIDocument
 from wherry.machinery.openapi.v2 import BuiltinV2, OpenAPIV2
@@ -30,7 +32,15 @@ def _builtin_v2() -> BuiltinV2:
 class OpenAPI:
     """The documents of one workspace."""
 
-    def __init__(self, registry: Registry, workspace: str):
+    def __init__(
+        self,
+        registry: Registry,
+        workspace: str,
+        hashes: Mapping[str, str] | None = None,
+        specs: Sequence[Obj] = (),
+    ):
+        """`hashes` are those of the v3 documents that other servers have, `specs` what these add to v2."""
+        self.hashes, self._specs = dict(hashes or {}), specs
         self._kinds = [
             CustomKind(d.resource, d.schema, tuple(d.fields.getters) if d.fields else ())
             for d in registry.custom(workspace).values()
@@ -39,7 +49,7 @@ class OpenAPI:
 
     @cached_property
     def v2(self) -> OpenAPIV2:
-        return OpenAPIV2(_builtin_v2(), self._kinds)
+        return OpenAPIV2(_builtin_v2(), self._kinds, self._specs)
 
 
 def route(call: Call) -> Response:
@@ -51,7 +61,7 @@ def route(call: Call) -> Response:
     if path == "/openapi/v2":
         return _v2(call, documents)
     if path in ("/openapi/v3", "/openapi/v3/"):
-        return _send(call, documents.v3.index(call.info.prefix), negotiate.JSON)
+        return _send(call, documents.v3.index(call.info.prefix, documents.hashes), negotiate.JSON)
     if path.startswith("/openapi/v3/"):
         document = documents.v3.document(path[12:])
         if document is not None:

@@ -56,7 +56,7 @@ class Proxy:
                 if name.startswith(prefix):
                     key = name[len(prefix) :]
                     key = key if _BAD_ESCAPE.search(key) else unquote(key)
-                    extra[key] = (*extra.get(key, ()), value)
+                    extra[key] = (*extra.get(key, ()), _text(value))
         return extra
 
 
@@ -64,10 +64,15 @@ def _lower(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(name.strip().lower() for name in names)
 
 
+def _text(value: str) -> str:
+    """A header's bytes are text in UTF-8 to a Go server, whatever HTTP says."""
+    return value if value.isascii() else value.encode("latin-1", "replace").decode("utf-8", "replace")
+
+
 def _all(headers: Sequence[tuple[str, str]], wanted: str) -> Iterator[str]:
     for name, value in headers:
         if name == wanted:
-            yield value
+            yield _text(value)
 
 
 def _first(headers: Sequence[tuple[str, str]], names: Sequence[str]) -> str:

@@ -216,8 +216,10 @@ class BuiltinV2:
 class OpenAPIV2:
     """The document about one set of resources, in both forms; each is built when first asked for."""
 
-    def __init__(self, builtin: BuiltinV2, custom_kinds: Iterable[CustomKind] = ()):
+    def __init__(self, builtin: BuiltinV2, custom_kinds: Iterable[CustomKind] = (), others: Iterable[Obj] = ()):
+        """`others` are parts of other servers' documents: paths, definitions and parameters."""
         self._builtin = builtin
+        self._others = list(others)
         self._custom = sorted(custom_kinds, key=lambda k: (k.resource.group, k.resource.version, k.resource.name))
 
     def _paths(self) -> Obj:
@@ -225,18 +227,27 @@ class OpenAPIV2:
         for kind in self._custom:
             group_tag = tag(kind.resource.group, kind.resource.version)
             out.update(self._builtin.emitter.paths(custom.routes(kind), group_tag))
+        for other in self._others:
+            out.update(other["paths"])
         return out
 
-    def _definitions(self) -> Obj:
+    def _definitions(self, known: bytes = b"") -> Obj:
+        """What is added to `known`, the built-in half: types that both have are the same published ones."""
         found = custom.schemas(self._custom, v3=False)
-        return {name: without_defaults(schema) for name, schema in found.items()}
+        out = {name: without_defaults(schema) for name, schema in found.items()}
+        for other in self._others:
+            for name, schema in other["definitions"].items():
+                if name not in out and orjson.dumps(name) + b":" not in known:
+                    out[name] = schema
+        return out
 
     def _head(self) -> Obj:
         """All but paths and definitions; asked for when those were made, because they name the parameters."""
+        shared_parameters = self._builtin.emitter.parameters
         return {
             "swagger": "2.0",
             "info": INFO,
-            "parameters": self._builtin.emitter.parameters,
+            "parameters": {**{n: p for o in self._others for n, p in o["parameters"].items()}, **shared_parameters},
             "securityDefinitions": SECURITY,
             "security": [{"BearerToken": []}],
         }
@@ -245,7 +256,8 @@ class OpenAPIV2:
     def json(self) -> OpenAPIDocument:
         """The document as JSON."""
         paths, definitions = self._builtin.json
-        more_paths, more_definitions = orjson.dumps(self._paths())[1:-1], orjson.dumps(self._definitions())[1:-1]
+        more_paths = orjson.dumps(self._paths())[1:-1]
+        more_definitions = orjson.dumps(self._definitions(definitions))[1:-1]
         head = orjson.dumps(self._head())[:-1]
         body = b"".join(
             (
@@ -266,6 +278,7 @@ class OpenAPIV2:
 
         paths, definitions = self._builtin.protobuf
         paths += v2_protobuf.path_entries(self._paths())
-        definitions += v2_protobuf.definition_entries(self._definitions())
+        known = self._builtin.json[1] if self._others else b""
+        definitions += v2_protobuf.definition_entries(self._definitions(known))
         body = v2_protobuf.document(self._head(), paths, definitions)
         return OpenAPIDocument(body, sha512(body).hexdigest().upper())

@@ -55,10 +55,14 @@ class OpenAPIV3:
         """The keys of all documents, sorted."""
         return sorted({*self._builtin, *self._custom, *self._small})
 
-    def index(self, prefix: str = "") -> OpenAPIDocument:
-        """`/openapi/v3`; `prefix` stands before the URLs where the API is not served at the root (workspaces)."""
+    def index(self, prefix: str = "", others: Mapping[str, str] | None = None) -> OpenAPIDocument:
+        """`/openapi/v3`; `prefix` stands before the URLs where the API is not served at the root (workspaces), `others`
+        are the hashes of documents that other servers have."""
+        hashes = {path: self.hash(path) for path in self.paths}
+        if others:
+            hashes = dict(sorted({**hashes, **others}.items()))
         paths = {
-            path: {"serverRelativeURL": f"{prefix}/openapi/v3/{path}?hash={self.hash(path)}"} for path in self.paths
+            path: {"serverRelativeURL": f"{prefix}/openapi/v3/{path}?hash={digest}"} for path, digest in hashes.items()
         }
         body = orjson.dumps({"paths": paths})
         return OpenAPIDocument(body, sha512(body).hexdigest().upper())
