@@ -13,8 +13,7 @@ from typing import Any
 from wherry.client import Client, Kind
 from wherry.kit.pki import DAY, Pki
 from wherry.runtime.informer import Key
-from wherry.runtime.shared import Shared
-from wherry.runtime.workers import Workers
+from wherry.runtime.standalone import Standalone
 
 USER = "system:serviceaccount:kube-system:certificate-controller"
 SIGNER = "kubernetes.io/kube-apiserver-client"
@@ -59,24 +58,14 @@ def lifetime(asked: int | None) -> int:
     return _LONGEST if asked is None else min(max(asked, _SHORTEST), _LONGEST)
 
 
-class RequestSigner:
+class RequestSigner(Standalone):
     """One per workspace."""
 
     def __init__(self, client: Client, pki: Pki):
-        self._client = client
         self._pki = pki
-        self._shared = Shared(client)
+        super().__init__(client, "certificates")
         self._requests = self._shared.collection(_REQUESTS)
-        self._workers = Workers("certificates", self._shared, self.reconcile, 1)
         self._requests.handlers.append(self._changed)
-
-    def start(self) -> None:
-        self._shared.start()
-        self._workers.start()
-
-    async def stop(self) -> None:
-        await self._workers.stop()
-        await self._shared.stop()
 
     def _changed(self, before: Obj | None, after: Obj | None) -> None:
         if after is not None and wanted(after):

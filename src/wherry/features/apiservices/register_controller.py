@@ -8,22 +8,19 @@ from wherry.machinery import aggregation
 from wherry.machinery.aggregation import ALWAYS, ON_START, PRIORITIES, Fix, api_service, custom_group_versions, name_of
 from wherry.machinery.kinds import Obj
 from wherry.runtime.informer import Key
-from wherry.runtime.shared import Shared
-from wherry.runtime.workers import Workers
+from wherry.runtime.standalone import Standalone
 
 DEFINITIONS = Kind("apiextensions.k8s.io", "v1", "customresourcedefinitions", namespaced=False)
 API_SERVICES = Kind(aggregation.GROUP, aggregation.VERSION, aggregation.RESOURCE, namespaced=False)
 
 
-class RegisterController:
+class RegisterController(Standalone):
     """One per workspace."""
 
     def __init__(self, client: Client):
-        self._client = client
-        self._shared = Shared(client)
+        super().__init__(client, "apiservices")
         self._definitions = self._shared.collection(DEFINITIONS)
         self._services = self._shared.collection(API_SERVICES)
-        self._workers = Workers("apiservices", self._shared, self.reconcile, 1)
         self._definitions.handlers.append(self._definition_changed)
         self._services.handlers.append(self._service_changed)
         self._builtin = {name_of(*gv): api_service(*gv, ON_START) for gv in PRIORITIES}
@@ -32,14 +29,9 @@ class RegisterController:
         self._synced: set[str] = set()
 
     def start(self) -> None:
-        self._shared.start()
-        self._workers.start()
+        super().start()
         for name in self._builtin:
             self._workers.queue.add(("", name))
-
-    async def stop(self) -> None:
-        await self._workers.stop()
-        await self._shared.stop()
 
     def _definition_changed(self, before: Obj | None, after: Obj | None) -> None:
         if before is not None and after is not None and before["spec"] == after["spec"]:

@@ -6,8 +6,7 @@ from wherry.client import Client, Kind
 from wherry.client.client import APPLY
 from wherry.features.clusterroles.aggregation_reconcile import Obj, aggregates, wanted_rules
 from wherry.runtime.informer import Key
-from wherry.runtime.shared import Shared
-from wherry.runtime.workers import Workers
+from wherry.runtime.standalone import Standalone
 
 GROUP = "rbac.authorization.k8s.io"
 CLUSTER_ROLES = Kind(GROUP, "v1", "clusterroles", namespaced=False)
@@ -16,23 +15,13 @@ MANAGER = "clusterrole-aggregation-controller"
 _ALL: Key = ("", "")
 
 
-class AggregationController:
+class AggregationController(Standalone):
     """One per workspace."""
 
     def __init__(self, client: Client):
-        self._client = client
-        self._shared = Shared(client)
+        super().__init__(client, "clusterroles")
         self._roles = self._shared.collection(CLUSTER_ROLES)
-        self._workers = Workers("clusterroles", self._shared, self.reconcile, 1)
         self._roles.handlers.append(self._changed)
-
-    def start(self) -> None:
-        self._shared.start()
-        self._workers.start()
-
-    async def stop(self) -> None:
-        await self._workers.stop()
-        await self._shared.stop()
 
     def _changed(self, before: Obj | None, after: Obj | None) -> None:
         self._workers.queue.add(_ALL)

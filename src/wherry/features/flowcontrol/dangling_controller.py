@@ -8,8 +8,7 @@ from wherry.client import Client, Kind
 from wherry.client.client import APPLY
 from wherry.features.flowcontrol.dangling_reconcile import Obj, wanted_condition
 from wherry.runtime.informer import Key
-from wherry.runtime.shared import Shared
-from wherry.runtime.workers import Workers
+from wherry.runtime.standalone import Standalone
 
 GROUP = "flowcontrol.apiserver.k8s.io"
 SCHEMAS = Kind(GROUP, "v1", "flowschemas", namespaced=False)
@@ -17,25 +16,15 @@ LEVELS = Kind(GROUP, "v1", "prioritylevelconfigurations", namespaced=False)
 MANAGER = "api-priority-and-fairness-config-consumer-v1"
 
 
-class DanglingController:
+class DanglingController(Standalone):
     """One per workspace."""
 
     def __init__(self, client: Client):
-        self._client = client
-        self._shared = Shared(client)
+        super().__init__(client, "flowschemas")
         self._schemas = self._shared.collection(SCHEMAS)
         self._levels = self._shared.collection(LEVELS)
-        self._workers = Workers("flowschemas", self._shared, self.reconcile, 1)
         self._schemas.handlers.append(self._schema_changed)
         self._levels.handlers.append(self._level_changed)
-
-    def start(self) -> None:
-        self._shared.start()
-        self._workers.start()
-
-    async def stop(self) -> None:
-        await self._workers.stop()
-        await self._shared.stop()
 
     def _schema_changed(self, before: Obj | None, after: Obj | None) -> None:
         if after is not None:

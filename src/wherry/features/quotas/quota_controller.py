@@ -16,8 +16,8 @@ from wherry.kit.aio import Background
 from wherry.machinery.quota.evaluators import GroupResource, evaluator
 from wherry.machinery.quota.usage import status
 from wherry.runtime.informer import Key
-from wherry.runtime.shared import Collection, Shared
-from wherry.runtime.workers import Workers
+from wherry.runtime.shared import Collection
+from wherry.runtime.standalone import Standalone
 
 QUOTAS = Kind("", "v1", "resourcequotas")
 RESYNC = 300.0  # seconds until a quota is looked at though nothing happened
@@ -25,27 +25,21 @@ SOON = 5.0  # and after something did: what admission charged just then may not 
 UNKNOWN = 10.0  # seconds until a kind that is not served is looked for again
 
 
-class QuotaController:
+class QuotaController(Standalone):
     """One per workspace."""
 
     def __init__(self, client: Client):
-        self._client = client
-        self._shared = Shared(client)
+        super().__init__(client, "quotas", workers=2)
         self._quotas = self._shared.collection(QUOTAS)
         self._quotas.handlers.append(self._quota_changed)
-        self._workers = Workers("quotas", self._shared, self.reconcile, 2)
         self._counted: dict[GroupResource, Collection] = {}
         self._running: dict[GroupResource, asyncio.Task[None]] = {}
         self._tasks = Background("quotas")
 
-    def start(self) -> None:
-        self._shared.start()
-        self._workers.start()
-
     async def stop(self) -> None:
-        await self._workers.stop()
+        await self._workers.stop()  # first: they start tasks
         await self._tasks.stop()
-        await self._shared.stop()
+        await super().stop()
 
     def _quota_changed(self, before: Obj | None, after: Obj | None) -> None:
         if after is None:
