@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.workspaces.many import ADMIN, WORKSPACES, Many, names
+from tests.workspaces.many import ADMIN, WORKSPACES, Many, names, somebody
 
 CM = "/api/v1/namespaces/default/configmaps"
 CRD = {
@@ -207,3 +207,48 @@ def test_lists_and_watches_over_all_workspaces_say_where_an_object_is() -> None:
         assert sorted(name for _, _, name in everything) == ["four", "three", "two"]
         assert many.ask("POST", "/clusters/*/api/v1/namespaces/default/configmaps", {})[0] == 405
         assert many.ask("GET", "/clusters/*/apis/example.com/v1/foos")[0] == 404
+
+
+def test_a_type_of_another_workspace_takes_the_right_to_use_it_whether_or_not_that_one_is_awake() -> None:
+    with Many() as many:
+        rbac = "/apis/rbac.authorization.k8s.io/v1"
+
+        def grant(where: str, role: dict[str, object]) -> None:
+            meta = {"apiVersion": "rbac.authorization.k8s.io/v1", "metadata": {"name": "g"}}
+            many.must("POST", f"{where}{rbac}/clusterroles", {**meta, "kind": "ClusterRole", "rules": [role]})
+            group = {"apiGroup": "rbac.authorization.k8s.io"}
+            subjects = [{**group, "kind": "User", "name": "ann"}]
+            binding = {**meta, "kind": "ClusterRoleBinding", "subjects": subjects}
+            binding["roleRef"] = {**group, "kind": "ClusterRole", "name": "g"}
+            many.must("POST", f"{where}{rbac}/clusterrolebindings", binding)
+
+        grant("", {"apiGroups": ["tenancy.kcp.io"], "resources": ["workspaces"], "verbs": ["create"]})
+        cluster = many.make("root:lib")
+        place = "/clusters/root:lib"
+        kind = {"apiVersion": "tenancy.kcp.io/v1alpha1", "kind": "WorkspaceType", "metadata": {"name": "own"}}
+        many.must("POST", f"{place}/apis/tenancy.kcp.io/v1alpha1/workspacetypes", {**kind, "spec": {}})
+        spec = {"type": {"name": "own", "path": "root:lib"}}
+        body = {"apiVersion": "tenancy.kcp.io/v1alpha1", "kind": "Workspace", "metadata": {"name": "x"}, "spec": spec}
+        status, answer = many.ask("POST", WORKSPACES, body, user=somebody("ann"))
+        assert (status, "missing verb='use' permission" in answer["message"]) == (403, True)
+        use = {"apiGroups": ["tenancy.kcp.io"], "resources": ["workspacetypes"], "verbs": ["use"]}
+        grant(place, use)
+        status, _ = many.ask("POST", WORKSPACES, body, user=somebody("ann"))
+        assert status == 403  # the right to enter the other workspace is missing
+        path = f"{place}{rbac}/clusterroles/g"
+        role = many.must("GET", path)
+        role["rules"].append({"nonResourceURLs": ["/"], "verbs": ["access"]})
+        many.must("PUT", path, role)
+        many.run(many.workspaces.front.forget(cluster))  # asleep
+        assert many.ask("POST", WORKSPACES, body, user=somebody("ann"))[0] == 201
+
+
+def test_a_type_that_asks_for_what_nothing_does_yet_is_refused() -> None:
+    with Many() as many:
+        kind = {"apiVersion": "tenancy.kcp.io/v1alpha1", "kind": "WorkspaceType", "metadata": {"name": "bound"}}
+        spec = {"defaultAPIBindings": [{"path": "root", "export": "things"}]}
+        many.must("POST", "/apis/tenancy.kcp.io/v1alpha1/workspacetypes", {**kind, "spec": spec})
+        asked = {"type": {"name": "bound", "path": "root"}}
+        body = {"apiVersion": "tenancy.kcp.io/v1alpha1", "kind": "Workspace", "metadata": {"name": "x"}, "spec": asked}
+        status, answer = many.ask("POST", WORKSPACES, body)
+        assert (status, "defaultAPIBindings, which nothing acts on yet" in answer["message"]) == (403, True)

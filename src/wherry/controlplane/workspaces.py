@@ -13,10 +13,12 @@ from dataclasses import replace
 from time import time
 from typing import TYPE_CHECKING
 
-from wherry.access.chain import Authorizer, Bearer, Chain, Credentials, masters
+from wherry.access.chain import Authorizer, Bearer, Chain, Credentials
+from wherry.access.pending import settled
 from wherry.access.rbac import Rbac
 from wherry.access.tokens import AccountTokens
 from wherry.access.user import Attributes, Decision, Known
+from wherry.kit.aio import Background
 from wherry.server.clusters import Clusters, gate
 from wherry.server.everywhere import Everywhere
 from wherry.server.handler import ApiHandler
@@ -106,15 +108,13 @@ class Workspaces:
             api.aggregation.identity = lambda: shared.identity()
         api.fairness, api.turns, api.watches = root.fairness, root.turns, root.watches
 
-    def _may_use(self, asked: Attributes) -> bool:
+    async def _may_use(self, asked: Attributes) -> bool:
         """Whether a user may use a type of another workspace (asked.workspace is its path)."""
-        handler = self.front.awake(self.tree.resolve(asked.workspace))
-        chain: Chain = (handler or self.root).api.chain
-        if masters(asked).allowed:
-            return True
-        if handler is None and self.tree.resolve(asked.workspace) != ROOT:
+        handler = await self.front.handler(self.tree.resolve(asked.workspace))
+        if handler is None:
             return False
-        return bool(chain.decide(replace(asked, workspace=ROOT))["allowed"])
+        chain, here = handler.api.chain, replace(asked, workspace=ROOT)
+        return (await settled(lambda: chain.ask(here))).allowed
 
     async def _gone(self, cluster: str) -> None:
         await self._awake.sleep(cluster)
@@ -136,12 +136,16 @@ class _SameAuthorizers:
     """The root's authorizers, with the workspace's own roles in the place of the root's."""
 
     def __init__(self, root: Chain, own: Authorizer):
-        self._root = root
-        self._own = own
+        self._root, self._own = root, own
+        self._of: list[Authorizer] = []  # those of the root that `_chain` was made from
+        self._chain = Chain([], [])
 
     def __call__(self, asked: Attributes) -> Decision:
-        found = [self._own if isinstance(a, Rbac) else a for a in self._root.authorizers]
-        return Chain([], found).ask(asked)
+        found = self._root.authorizers
+        if found is not self._of:  # its configuration was read again
+            self._chain = Chain([], [self._own if isinstance(a, Rbac) else a for a in found])
+            self._of = found
+        return self._chain.ask(asked)
 
 
 class Awake:
@@ -152,6 +156,7 @@ class Awake:
         self._running: dict[str, Features] = {}
         self._waking: dict[str, asyncio.Task[None]] = {}
         self._last: dict[str, float] = {}
+        self._tasks = Background("workspaces")
         self._unfollow: Callable[[], None] | None = None
         self._timer: asyncio.TimerHandle | None = None
 
@@ -166,6 +171,7 @@ class Awake:
             self._timer.cancel()
         for cluster in {*self._running, *self._waking}:
             await self.sleep(cluster)
+        await self._tasks.stop()
 
     # --- storage.Follower --------------------------------------------------------------------------------------------
     def events(self, space: Storage, events: Sequence[Event]) -> None:
@@ -174,7 +180,7 @@ class Awake:
             return
         self._last[name] = asyncio.get_running_loop().time()
         if name not in self._running and name not in self._waking:
-            self._waking[name] = asyncio.ensure_future(self._wake(name))
+            self._waking[name] = self._tasks.start(self._wake(name), name=f"controllers of {name}")
 
     def made(self, space: Storage) -> None:
         """A fork of something settled is settled."""
@@ -208,5 +214,5 @@ class Awake:
         horizon = loop.time() - IDLE_SECONDS
         lasting = any(not feature.by_default for feature in self._all.features)
         for cluster in [c for c in self._running if self._last.get(c, 0.0) < horizon and not lasting]:
-            asyncio.ensure_future(self.sleep(cluster)).add_done_callback(lambda task: task.exception())
+            self._tasks.start(self.sleep(cluster), name=f"sleep of {cluster}")
         self._timer = loop.call_later(IDLE_SECONDS / 4, self._tick)

@@ -281,9 +281,10 @@ class Log(Space):
         """In runs of one space each, so that the order over all of them is kept."""
         at, end = 0, len(batch)
         while at < end:
-            space, start = batch[at].space, at
-            if isinstance(batch[at], Act):
-                self._act(batch[at])  # type: ignore[arg-type]
+            first, start = batch[at], at
+            space = first.space
+            if isinstance(first, Act):
+                self._act(first)
                 at += 1
                 continue
             while at < end and batch[at].space is space and type(batch[at]) is Write:

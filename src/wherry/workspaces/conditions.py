@@ -7,15 +7,13 @@ from wherry.machinery.kinds import Obj
 
 def set_condition(status: Obj, kind: str, ok: bool, now: str, reason: str = "", message: str = "") -> None:
     """Set one condition; the time changes only with its status. Failures carry a severity."""
-    conditions: list[Obj] = [c for c in status.get("conditions") or [] if c["type"] != kind]
-    old = next((c for c in status.get("conditions") or [] if c["type"] == kind), None)
+    others = [c for c in status.get("conditions") or [] if c["type"] != kind]
+    old: Obj = next((c for c in status.get("conditions") or [] if c["type"] == kind), {})
     value = "True" if ok else "False"
-    changed = old is None or old["status"] != value
-    found: Obj = {"type": kind, "status": value, "lastTransitionTime": now if changed else old["lastTransitionTime"]}  # type: ignore[index]
+    since = old["lastTransitionTime"] if old.get("status") == value else now
+    found: Obj = {"type": kind, "status": value, "lastTransitionTime": since}
     if not ok:
-        found["severity"] = "Error"
-        found["reason"] = reason or "Unknown"
+        found.update(severity="Error", reason=reason or "Unknown")
         if message:
             found["message"] = message
-    conditions.append(found)
-    status["conditions"] = sorted(conditions, key=lambda c: str(c["type"]))
+    status["conditions"] = sorted([*others, found], key=lambda c: str(c["type"]))

@@ -36,7 +36,6 @@ _TYPES = "/root/tenancy.kcp.io/workspacetypes/"
 _PATIENCE = 2.0  # seconds that the answer of a create waits for the workspace to be ready
 
 Gone = Callable[[str], Awaitable[None]]
-Ready = Callable[[Storage, types.Resolved, Obj], Awaitable[None]]
 
 
 def new_cluster_id() -> str:
@@ -46,7 +45,7 @@ def new_cluster_id() -> str:
 
 class Lifecycle:
     """A `storage.Follower`. `base()` is the URL before `/clusters/...`; `gone` is called before a cluster's space is
-    dropped; `prepare` fills a new cluster (default bindings) before it is ready."""
+    dropped."""
 
     def __init__(self, spaces: Spaces, tree: Tree, clock: Callable[[], float], now: Callable[[], str]):
         self.spaces = spaces
@@ -54,7 +53,6 @@ class Lifecycle:
         self.now = now
         self.base: Callable[[], str] = lambda: ""
         self.gone: Gone | None = None
-        self.prepare: Ready | None = None
         self._template = Template(spaces, clock)
         self._tasks = Background("workspaces")
         self._busy: dict[tuple[str, str], asyncio.Task[None]] = {}
@@ -194,7 +192,7 @@ class Lifecycle:
             child = await self._template.stamp(cluster, now)
             await self._fill(child, parent.name, f"{path}:{meta['name']}", obj, resolved)
         url = f"{self.base()}/clusters/{path}:{meta['name']}"
-        waits = bool(resolved.initializers or resolved.bindings)
+        waits = bool(resolved.initializers)
 
         def edit(live: Obj) -> Obj:
             live["spec"] = {**(live.get("spec") or {}), "cluster": cluster, "URL": url}
@@ -250,8 +248,6 @@ class Lifecycle:
             text = "the logical cluster is gone"
             await change(parent, WORKSPACES + name, lambda o: _unscheduled(o, text, now))
             return
-        if self.prepare is not None:
-            await self.prepare(child, self.type_of(cluster), obj)
         left = ((read(child, LOGICAL_CLUSTER) or {}).get("status") or {}).get("initializers") or []
 
         def edit(live: Obj) -> Obj:

@@ -50,7 +50,6 @@ class Resolved:
     initializers: list[str] = field(default_factory=list)
     terminators: list[str] = field(default_factory=list)
     labels: dict[str, str] = field(default_factory=dict)
-    bindings: list[Obj] = field(default_factory=list)  # of default API exports: {path, export}
     spec: Obj = field(default_factory=dict)
 
 
@@ -103,10 +102,8 @@ def _extend(wanted: Reference, into: Resolved, lookup: Lookup, trail: list[Refer
     if spec.get("terminator"):
         into.terminators.append(":".join(wanted))
     into.labels.update(spec.get("additionalWorkspaceLabels") or {})
-    for binding in spec.get("defaultAPIBindings") or ():
-        entry = {"path": binding.get("path") or wanted[0], "export": binding["export"]}
-        if entry not in into.bindings:
-            into.bindings.append(entry)
+    if spec.get("defaultAPIBindings"):
+        raise TypeRefused(f"workspace type {':'.join(wanted)} has defaultAPIBindings, which nothing acts on yet")
 
 
 def check(parent: Resolved, child: Resolved) -> None:

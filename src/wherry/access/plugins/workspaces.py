@@ -6,7 +6,7 @@ by its Workspace; those who prepare it may only take their initializers off it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import orjson
 
@@ -25,7 +25,10 @@ _FIXED = (CLUSTER_ANNOTATION, TYPE, "kcp.io/path")
 
 
 def install(
-    admission: Admission, lifecycle: Lifecycle, cluster: str, may_use: Callable[[Attributes], bool] | None = None
+    admission: Admission,
+    lifecycle: Lifecycle,
+    cluster: str,
+    may_use: Callable[[Attributes], Awaitable[bool]] | None = None,
 ) -> None:
     """Hang the plugins on the admission of one logical cluster. `may_use` asks the authorizer of the workspace that a
     type comes from."""
@@ -38,7 +41,7 @@ def install(
 
 
 class _Workspaces:
-    def __init__(self, lifecycle: Lifecycle, cluster: str, may_use: Callable[[Attributes], bool] | None):
+    def __init__(self, lifecycle: Lifecycle, cluster: str, may_use: Callable[[Attributes], Awaitable[bool]] | None):
         self._lifecycle = lifecycle
         self._cluster = cluster
         self._may_use = may_use
@@ -81,9 +84,9 @@ class _Workspaces:
             types.check(self._lifecycle.type_of(self._cluster), child)
         except types.TypeRefused as refused:
             raise forbidden(ask, str(refused)) from None
-        self._check_use(ask, *child.reference)
+        await self._check_use(ask, *child.reference)
 
-    def _check_use(self, ask: Ask, path: str, name: str) -> None:
+    async def _check_use(self, ask: Ask, path: str, name: str) -> None:
         """Types of the root that came with it are for everyone; others by RBAC where they are."""
         built_in = {t["metadata"]["name"] for t in types.BUILT_IN}
         if self._may_use is None or (path == "root" and name in built_in):
@@ -91,7 +94,7 @@ class _Workspaces:
         asked = Attributes(
             ask.user, "use", "", True, "tenancy.kcp.io", "v1alpha1", "workspacetypes", "", "", name, path
         )  # fmt: skip
-        if not self._may_use(asked):
+        if not await self._may_use(asked):
             text = f"unable to use workspace type {path}:{name}: missing verb='use' permission on workspacetype"
             raise forbidden(ask, text)
 
