@@ -24,6 +24,21 @@ class GroupKind(NamedTuple):
     kind: str
 
 
+class GroupVersionKind(NamedTuple):
+    """What an object says that it is; its text is the one of Go's type."""
+
+    group: str
+    version: str
+    kind: str
+
+    @property
+    def api_version(self) -> str:
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    def __str__(self) -> str:
+        return f"{self.group}/{self.version}, Kind={self.kind}"
+
+
 class GroupResource(NamedTuple):
     group: str
     resource: str

@@ -15,9 +15,9 @@ from wherry import errors
 from wherry.machinery.builtin.workloads import scale as builtin_scale
 from wherry.machinery.fields import managed
 from wherry.machinery.fields import scale as scale_fields
-from wherry.machinery.fields.apply import Kind, apply
+from wherry.machinery.fields.apply import apply
 from wherry.machinery.fields.sets import LEAF
-from wherry.machinery.kinds import Obj
+from wherry.machinery.kinds import GroupVersionKind, Obj
 from wherry.server import answers, forms, negotiate, patches, reads, writes
 from wherry.server.handler import Call
 from wherry.server.http import Response
@@ -156,7 +156,7 @@ def _validate(d: Definition, scale: Obj) -> None:
 
 def _apply(d: Definition, live: Obj, patch: Obj, ctx: WriteContext, now: str) -> Obj:
     before = _shown(d, _paths(d).before_update(live), live)
-    kind = Kind("autoscaling", "v1", "Scale")
+    kind = GroupVersionKind("autoscaling", "v1", "Scale")
     applied = apply(before, patch, ctx.manager, ctx.force, kind, now, _scale_definition().node(), LEAF, "scale")
     after, _ = _scale_definition().canonical(applied.obj, ctx.field_validation)
     _validate(d, after)

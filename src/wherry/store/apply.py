@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from wherry import errors
-from wherry.machinery.fields.apply import Kind, conversion_error
 from wherry.machinery.fields.apply import apply as apply_fields
-from wherry.machinery.kinds import Obj
+from wherry.machinery.fields.apply import conversion_error
+from wherry.machinery.kinds import GroupVersionKind, Obj
 from wherry.store import names
 from wherry.store.context import Outcome, WriteContext
 from wherry.store.create import create
@@ -76,7 +76,7 @@ async def _create(
 def merged(store: Store, d: Definition, live: Obj | None, patch: Obj, ctx: WriteContext, subresource: str) -> Obj:
     """The object after the apply, in the definition's version, with its managedFields."""
     res = d.resource
-    kind = Kind(res.group, res.version, res.kind)
+    kind = GroupVersionKind(res.group, res.version, res.kind)
     base = live
     if live is None:
         base = {"kind": res.kind, "apiVersion": res.api_version, "metadata": {}}

@@ -10,13 +10,14 @@ from wherry.errors import BadRequest, Conflict, StatusError
 from wherry.machinery.builtins import schema
 from wherry.machinery.fields import lastapplied, managed
 from wherry.machinery.fields import sets as fs
-from wherry.machinery.fields.apply import Kind, apply, conversion_error
+from wherry.machinery.fields.apply import apply, conversion_error
 from wherry.machinery.fields.nodes import from_openapi
 from wherry.machinery.fields.reset import of_custom
+from wherry.machinery.kinds import GroupVersionKind
 
 from .widgets import API_VERSION, NODE, specs, widget
 
-KIND = Kind("example.com", "v1", "Widget")
+KIND = GroupVersionKind("example.com", "v1", "Widget")
 T1, T2 = "2026-01-01T00:00:01Z", "2026-01-01T00:00:02Z"
 
 
@@ -322,7 +323,7 @@ def test_bad_live_entries():
 
 
 def test_conversion_error():
-    assert conversion_error(widget(), Kind("", "v1", "Pod"), "why").message == (
+    assert conversion_error(widget(), GroupVersionKind("", "v1", "Pod"), "why").message == (
         "failed to convert new object (/w; /v1, Kind=Pod) to proper version: "
         "unable to convert unstructured object to /v1, Kind=Pod: why"
     )
@@ -358,7 +359,7 @@ def test_what_became_atomic_is_owned_whole():
 
 def test_builtin_service_ports_go_by_port_and_protocol():
     node = from_openapi({"$ref": "io.k8s.api.core.v1.Service"}, schema)
-    kind = Kind("", "v1", "Service")
+    kind = GroupVersionKind("", "v1", "Service")
 
     def service(*ports):
         return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"}, "spec": {"ports": list(ports)}}

@@ -10,9 +10,10 @@ import json
 from wherry.errors import StatusError
 from wherry.machinery.fields import managed
 from wherry.machinery.fields import sets as fs
-from wherry.machinery.fields.apply import Kind, apply
+from wherry.machinery.fields.apply import apply
 from wherry.machinery.fields.typed import to_set
 from wherry.machinery.fields.values import TypedError
+from wherry.machinery.kinds import GroupVersionKind
 
 from .recorded import steps
 
@@ -138,7 +139,7 @@ def test_applies():
             continue
         node, reset = known
         force = step.query.get("force", "false") not in ("false", "0", "")
-        kind = Kind(step.group, step.version, step.body.get("kind"))
+        kind = GroupVersionKind(step.group, step.version, step.body.get("kind"))
         try:
             mine = apply(step.live, step.body, manager, force, kind, "T", node, reset, step.subresource)
         except StatusError as refused:

@@ -23,12 +23,12 @@ def request_document(ask: Ask, matched: Definition) -> Obj:
     """An AdmissionRequest without its objects: as what it matched, and as what it was sent."""
     res, own = matched.resource, ask.definition.resource
     request: Obj = {
-        "kind": kind_of(matched, ask.subresource).document(),
+        "kind": kind_of(matched, ask.subresource)._asdict(),
         "resource": {"group": res.group, "version": res.version, "resource": res.name},
     }
     if ask.subresource:
         request["subResource"] = ask.subresource
-    request["requestKind"] = kind_of(ask.definition, ask.subresource).document()
+    request["requestKind"] = kind_of(ask.definition, ask.subresource)._asdict()
     request["requestResource"] = {"group": own.group, "version": own.version, "resource": own.name}
     if ask.subresource:
         request["requestSubResource"] = ask.subresource

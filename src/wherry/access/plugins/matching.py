@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import orjson
 
 from wherry import errors
 from wherry.access.admission import DELETE, Ask
-from wherry.machinery.kinds import Obj, Resource
+from wherry.machinery.kinds import GroupVersionKind, Obj, Resource
 from wherry.store.definition import Definition, labels_of
 from wherry.store.registry import Registry
 from wherry.store.store import Store
@@ -155,27 +155,15 @@ def _listed(items: list[str] | None, wanted: str) -> bool:
 # --- objects in the version that was matched -------------------------------------------------------------------------
 
 
-class Kind(NamedTuple):
-    group: str
-    version: str
-    kind: str
-
-    @property
-    def api_version(self) -> str:
-        return f"{self.group}/{self.version}" if self.group else self.version
-
-    def document(self) -> Obj:
-        return {"group": self.group, "version": self.version, "kind": self.kind}
-
-
-def kind_of(d: Definition, subresource: str) -> Kind:
+def kind_of(d: Definition, subresource: str) -> GroupVersionKind:
     """What is in the body: of a subresource it may be another kind (Scale, Eviction, ...)."""
     res = d.resource
     if subresource:
         sub = res.subresources.get(subresource)
         if sub is not None and sub.kind and sub.kind != res.kind:
-            return Kind(sub.group, sub.version, sub.kind) if sub.version else Kind(res.group, res.version, sub.kind)
-    return Kind(res.group, res.version, res.kind)
+            group, version = (sub.group, sub.version) if sub.version else (res.group, res.version)
+            return GroupVersionKind(group, version, sub.kind)
+    return GroupVersionKind(res.group, res.version, res.kind)
 
 
 async def shown(ask: Ask, d: Definition, obj: Obj | None) -> Obj | None:

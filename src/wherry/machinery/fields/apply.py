@@ -32,7 +32,7 @@ from wherry.machinery.fields.reset import Reset, keep
 from wherry.machinery.fields.sets import LEAF, FieldSet, difference, has, intersection, of_paths, union
 from wherry.machinery.fields.typed import check, ensure_named, to_set
 from wherry.machinery.fields.values import ABSENT, TypedError, equal
-from wherry.machinery.kinds import Obj
+from wherry.machinery.kinds import GroupVersionKind, Obj
 from wherry.machinery.patch.refusals import unclassified
 
 BEFORE_FIRST = "before-first-apply"
@@ -51,27 +51,12 @@ class _Conflicting(Exception):
         self.conflicts = conflicts
 
 
-class Kind(NamedTuple):
-    """Of the endpoint that is applied to."""
-
-    group: str
-    version: str
-    kind: str
-
-    @property
-    def api_version(self) -> str:
-        return f"{self.group}/{self.version}" if self.group else self.version
-
-    def __str__(self) -> str:
-        return f"{self.group}/{self.version}, Kind={self.kind}"
-
-
 def apply(
     live: Obj | None,
     patch: Obj,
     manager: str,
     force: bool,
-    kind: Kind,
+    kind: GroupVersionKind,
     now: str,
     node: Node,
     reset: Reset = LEAF,
@@ -100,16 +85,16 @@ def apply(
     return applied
 
 
-def _kind_of(obj: Obj) -> Kind:
+def _kind_of(obj: Obj) -> GroupVersionKind:
     api_version, kind = obj.get("apiVersion"), obj.get("kind")
     text = api_version if isinstance(api_version, str) else ""
     group, slash, version = text.rpartition("/")
     if slash and "/" in group:  # no group/version at all
         group, version = "", ""
-    return Kind(group, version, kind if isinstance(kind, str) else "")
+    return GroupVersionKind(group, version, kind if isinstance(kind, str) else "")
 
 
-def conversion_error(patch: Obj, kind: Kind, why: str) -> StatusError:
+def conversion_error(patch: Obj, kind: GroupVersionKind, why: str) -> StatusError:
     """For a result that is no object of its kind: `why` is what decoding says."""
     named = _named(patch, kind)
     return unclassified(
@@ -118,7 +103,7 @@ def conversion_error(patch: Obj, kind: Kind, why: str) -> StatusError:
     )
 
 
-def _named(obj: Obj, kind: Kind) -> str:
+def _named(obj: Obj, kind: GroupVersionKind) -> str:
     meta = obj.get("metadata")
     meta = meta if isinstance(meta, dict) else {}
     namespace, name = meta.get("namespace"), meta.get("name")
@@ -131,7 +116,7 @@ class _Work:
         live: Obj | None,
         patch: Obj,
         manager: str,
-        kind: Kind,
+        kind: GroupVersionKind,
         now: str,
         node: Node,
         reset: Reset,
