@@ -29,6 +29,7 @@ ROOT, ANY = "root", "*"
 NO_ACCESS = "access denied"
 HOSTS = ".localhost"
 MOST_IDLE = 2_000  # handlers that are kept though nobody uses them
+_LOOKS = 16  # at handlers that may go, for each that comes
 
 Build = Callable[[Storage], Awaitable[ApiHandler]]
 
@@ -99,12 +100,14 @@ class Clusters:
 
     async def _let_go(self) -> None:
         """Close the handlers that were used longest ago and have nobody watching."""
-        over = len(self._handlers) - MOST_IDLE
-        if over <= 0:
-            return
-        idle = [name for name, handler in self._handlers.items() if not len(handler.api.hub)]
-        for name in idle[:over]:
-            await self.forget(name)
+        for _ in range(_LOOKS):
+            if len(self._handlers) <= MOST_IDLE:
+                return
+            name, handler = next(iter(self._handlers.items()))
+            if not len(handler.api.hub):
+                await self.forget(name)
+                return
+            self._handlers.move_to_end(name)  # somebody watches: as good as asked
 
     async def close(self) -> None:
         for name in tuple(self._handlers):

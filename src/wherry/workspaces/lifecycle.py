@@ -127,8 +127,8 @@ class Lifecycle:
                         self._tasks.start(self._remove(cluster), name=f"removal of {cluster}")
             elif event.key == LOGICAL_CLUSTER:
                 parent = self.tree.parent(space.name)
-                name = next((n for n, c in self.tree.children(parent).items() if c == space.name), "")
-                if parent and name:
+                name = self.tree.name(space.name)
+                if parent and self.tree.child(parent, name) == space.name:
                     self._look(parent, name)
 
     def made(self, space: Storage) -> None:
@@ -186,7 +186,7 @@ class Lifecycle:
             text = str(refused)
             await change(parent, WORKSPACES + meta["name"], lambda o: _unscheduled(o, text, now))
             return
-        cluster = self.tree.children(parent.name).get(meta["name"], "")
+        cluster = self.tree.child(parent.name, meta["name"])
         if not cluster:
             cluster = new_cluster_id()
             child = await self._template.stamp(cluster, now)
@@ -273,7 +273,7 @@ class Lifecycle:
     # --- going -------------------------------------------------------------------------------------------------------
     async def _terminate(self, parent: Storage, obj: Obj) -> None:
         meta, now = obj["metadata"], self.now()
-        cluster = (obj.get("spec") or {}).get("cluster") or self.tree.children(parent.name).get(meta["name"], "")
+        cluster = (obj.get("spec") or {}).get("cluster") or self.tree.child(parent.name, meta["name"])
         if cluster in self.tree and self.tree.parent(cluster) == parent.name:
             waiting = await self._waiting(cluster)
             if waiting:

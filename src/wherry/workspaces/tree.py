@@ -74,6 +74,16 @@ class Tree:
         node = self._nodes.get(cluster)
         return node.parent if node is not None else ""
 
+    def child(self, cluster: str, name: str) -> str:
+        """The cluster of the workspace of this name directly below; empty when there is none."""
+        node = self._nodes.get(cluster)
+        return node.children.get(name, "") if node is not None else ""
+
+    def name(self, cluster: str) -> str:
+        """What a cluster's Workspace is called in its parent."""
+        node = self._nodes.get(cluster)
+        return node.name if node is not None else ""
+
     def children(self, cluster: str) -> dict[str, str]:
         """name -> cluster id of the workspaces directly below."""
         node = self._nodes.get(cluster)
