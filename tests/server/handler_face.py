@@ -50,9 +50,11 @@ class Face:
         self.loop.run_until_complete(self.storage.close())
         self.loop.close()
 
-    def __call__(self, method: str, path: str, body: Any = None, media: str = JSON, accept: str = JSON) -> Answer:
+    def __call__(
+        self, method: str, path: str, body: Any = None, media: str = JSON, accept: str = JSON, agent: str = "test/1"
+    ) -> Answer:
         raw, _, query = path.partition("?")
-        headers = [("authorization", "Bearer t"), ("accept", accept), ("user-agent", "test/1"), ("content-type", media)]
+        headers = [("authorization", "Bearer t"), ("accept", accept), ("user-agent", agent), ("content-type", media)]
         data = body.encode() if isinstance(body, str) else b"" if body is None else orjson.dumps(body)
         return self.loop.run_until_complete(self._call(Request(method, unquote(raw), raw, query, headers, data)))
 

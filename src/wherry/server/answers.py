@@ -67,8 +67,13 @@ def encoded(data: bytes, form: Form = PLAIN, status: int = 200, warnings: Sequen
     elif media == PROTOBUF:
         data = _to_protobuf(orjson.loads(data))
     elif form.pretty:
-        data = orjson.dumps(orjson.loads(data), option=orjson.OPT_INDENT_2) + b"\n"
+        data = indent(data)
     return Response(status, [("content-type", media), *warning_headers(warnings)], data)
+
+
+def indent(data: bytes) -> bytes:
+    """JSON for people."""
+    return orjson.dumps(orjson.loads(data), option=orjson.OPT_INDENT_2)
 
 
 def to_yaml(data: bytes) -> bytes:
@@ -89,9 +94,7 @@ def _to_protobuf(obj: dict[str, Any]) -> bytes:
 def refusal(error: errors.StatusError, form: Form = PLAIN, warnings: Sequence[str] = ()) -> Response:
     """A Status for an error; Retry-After where the client may try again."""
     media = form if form.media != PROTOBUF else PLAIN
-    if media.transform:
-        media = Form(media.media)
-    response = encoded(orjson.dumps(error.to_status()), media, error.code, warnings)
+    response = encoded(orjson.dumps(error.to_status()), media.whole(), error.code, warnings)
     after = (error.details or {}).get("retryAfterSeconds")
     if after or error.code == 429:
         response.headers = [*response.headers, ("retry-after", str(after or 1))]

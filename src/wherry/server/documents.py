@@ -73,7 +73,7 @@ def route(call: Call) -> Response:
     if path in ("/version", "/version/"):
         if method != "GET":
             raise errors.MethodNotAllowed("the server does not allow this method on the requested resource", details={})
-        return answers.document(health.version())
+        return answers.document(health.version(), negotiate.PRETTY)
     if path in ("/.well-known/openid-configuration", "/openid/v1/jwks"):
         from wherry.server import tokens
 
@@ -81,7 +81,7 @@ def route(call: Call) -> Response:
     if path == "/metrics":
         return metrics.respond(call)
     if path in ("/", ""):
-        return answers.document({"paths": _paths(call)})
+        return answers.document({"paths": _paths(call)}, negotiate.PRETTY)
     return _discovery(call, path.rstrip("/"), method)
 
 
@@ -130,7 +130,8 @@ def _root(call: Call, found: Discovery, *, core: bool) -> Response:
                 headers += [("etag", document.etag), ("cache-control", "public")]
                 if call.request.header("if-none-match") == document.etag:
                     return Response(304, headers[1:], b"")
-                return Response(200, headers, document.body)
+                body = answers.indent(document.body) if negotiate.indented(call.request) else document.body
+                return Response(200, headers, body)
         elif media in (*negotiate.AVAILABLE, "*/*") and not params.get("as"):
             break
     return _answer(call, found.api_versions() if core else found.group_list())
@@ -140,13 +141,11 @@ def _answer(call: Call, document: Document | None, *, plain_refusal: bool = Fals
     if document is None:
         raise errors.NotFound.path()
     try:
-        form = negotiate.form(call.request.header("accept"), tables=False)
+        form = negotiate.of(call.request, tables=False)
     except errors.NotAcceptable:
         if plain_refusal:
             raise negotiate.refuse(True) from None
         raise
     if form.media == negotiate.PROTOBUF:
         form = negotiate.PLAIN
-    if call.info.has("pretty") and call.info.first("pretty") not in ("false", "0"):
-        form = negotiate.Form(form.media, pretty=True)
-    return answers.encoded(document.body, form if form != negotiate.PLAIN else negotiate.PLAIN)
+    return answers.encoded(document.body, form)

@@ -289,6 +289,6 @@ def _selectors(info: RequestInfo) -> Selectors | None:
 def _status_form(request: Request) -> negotiate.Form:
     """The media type of a refusal: what was asked for, else JSON."""
     try:
-        return negotiate.form(request.header("accept"))
+        return negotiate.of(request)
     except errors.NotAcceptable:
-        return negotiate.PLAIN
+        return negotiate.PRETTY if negotiate.indented(request) else negotiate.PLAIN

@@ -9,10 +9,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from wherry.errors import NotAcceptable
+from wherry.server.http import Request
+from wherry.server.requestinfo import pairs
 
 JSON, YAML, PROTOBUF = "application/json", "application/yaml", "application/vnd.kubernetes.protobuf"
 AVAILABLE = (JSON, YAML, PROTOBUF)
 _CUSTOM = (JSON, YAML)
+_PEOPLE = ("curl", "Wget", "Mozilla/5.0")  # what these ask for is read by somebody
+_TRUE = frozenset(("1", "t", "T", "true", "TRUE", "True"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +28,34 @@ class Form:
     version: str = ""
     pretty: bool = False
 
+    def whole(self) -> Form:
+        """The same for a body that has been transformed already."""
+        return Form(self.media, pretty=self.pretty) if self.transform else self
 
-PLAIN = Form()
+
+PLAIN, PRETTY = Form(), Form(pretty=True)
+
+
+def indented(request: Request) -> bool:
+    """Whether JSON is to be indented: as the query says, else for browsers and command-line tools."""
+    if "pretty" in request.query:
+        for key, value in pairs(request.query):
+            if key == "pretty":
+                if value:
+                    return value in _TRUE
+                break
+    return request.header("user-agent").startswith(_PEOPLE)
+
+
+def of(request: Request, *, tables: bool = True, custom: bool = False) -> Form:
+    """The form that a request asks for. Raises NotAcceptable."""
+    accept = request.header("accept")
+    found = PLAIN if accept in ("", JSON) else form(accept, tables=tables, custom=custom)
+    if found == PLAIN:
+        found = PLAIN  # answers look for this very object
+    if found.media == JSON and not found.pretty and indented(request):
+        return PRETTY if found is PLAIN else Form(found.media, found.transform, found.version, True)
+    return found
 
 
 def refuse(transformed: bool, offered: tuple[str, ...] = AVAILABLE) -> NotAcceptable:

@@ -25,14 +25,8 @@ _Parts = tuple[bytes, Callable[[Sequence[Record]], bytes], bytes]
 
 def form_of(call: Call) -> negotiate.Form:
     """The negotiated form of the answer. Raises NotAcceptable."""
-    accept = call.request.header("accept")
-    if accept in ("", "application/json"):
-        if call.info.query and call.info.first("pretty") not in ("", "false", "0"):
-            return negotiate.Form(pretty=True)
-        return negotiate.PLAIN
     d = call.definition
-    found = negotiate.form(accept, custom=d is not None and d.custom)
-    return negotiate.PLAIN if found == negotiate.PLAIN else found
+    return negotiate.of(call.request, custom=d is not None and d.custom)
 
 
 async def get(call: Call) -> Response:
@@ -70,9 +64,9 @@ def object_answer(call: Call, record: Record, form: negotiate.Form, status: int 
         include = forms.include_object(call.info)
         meta = answers.list_meta(record.revision)
         pieces = forms.table(d, [record], meta, form, include, call.api.store.clock())
-        return answers.encoded(b"".join(pieces), negotiate.Form(form.media), status, warnings)
+        return answers.encoded(b"".join(pieces), form.whole(), status, warnings)
     data = forms.partial_of(d, record, form.version)
-    return answers.encoded(data, negotiate.Form(form.media), status, warnings)
+    return answers.encoded(data, form.whole(), status, warnings)
 
 
 def matcher(d: Definition, info: RequestInfo) -> tuple[Callable[[Record], bool] | None, str]:
@@ -181,7 +175,7 @@ async def list_(call: Call) -> Response:
     if form.media == negotiate.JSON and not form.pretty:
         headers = [*answers.JSON_HEADERS, *answers.warning_headers(warnings)] if warnings else answers.JSON_HEADERS
         return Response(200, headers, pieces)
-    shown = negotiate.Form(form.media, pretty=form.pretty)
+    shown = form.whole()
     if len(result.records) > slices.MADE:  # YAML, protobuf and indented JSON of many objects: beside the loop
         return await asyncio.to_thread(lambda: answers.encoded(b"".join(pieces), shown, 200, warnings))
     return answers.encoded(b"".join(pieces), shown, 200, warnings)

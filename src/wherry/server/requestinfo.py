@@ -68,8 +68,8 @@ def parse(method: str, path: str, query: str) -> RequestInfo:
         end = path.find("/", 10)
         end = len(path) if end < 0 else end
         workspace, prefix, path = path[10:end], path[:end], path[end:] or "/"
-    pairs: Query | tuple[()] = _query(query) if query else ()
-    info = RequestInfo(workspace, path, method.lower(), prefix, query=pairs)
+    found: Query | tuple[()] = pairs(query) if query else ()
+    info = RequestInfo(workspace, path, method.lower(), prefix, query=found)
     parts = path.rstrip("/").split("/")[1:] or [""]
     if parts[0] == "api":
         if len(parts) < 3:
@@ -87,7 +87,7 @@ def parse(method: str, path: str, query: str) -> RequestInfo:
     return info
 
 
-def _query(text: str) -> Query:
+def pairs(text: str) -> Query:
     """As Go's url.ParseQuery, errors ignored: a part with a semicolon or a broken escape does not count."""
     if ";" in text or ("%" in text and _BAD_ESCAPE.search(text)):
         text = "&".join(p for p in text.split("&") if ";" not in p and not _BAD_ESCAPE.search(p))

@@ -215,7 +215,7 @@ def _answer(call: Call, scale: Obj, form: negotiate.Form, warnings: list[str]) -
         return answers.encoded(data, form, 200, warnings)
     scale_d = _scale_definition()
     forms.check(scale_d, form, is_list=False)
-    plain = negotiate.Form(form.media)
+    plain = form.whole()
     if form.transform != "Table":
         return answers.encoded(forms.partial(scale["metadata"], form.version), plain, 200, warnings)
     revision = int(scale["metadata"].get("resourceVersion") or 0)

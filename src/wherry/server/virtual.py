@@ -40,7 +40,7 @@ def _endpoint(fill: Fill) -> Endpoint:
             text = "the server does not allow this method on the requested resource"
             raise errors.MethodNotAllowed(text, details={})
         accept = call.request.header("accept")  # nothing says how these kinds look as a table
-        form = negotiate.form(accept, tables=False) if "as=Table" in accept else reads.form_of(call)
+        form = negotiate.of(call.request, tables=False) if "as=Table" in accept else reads.form_of(call)
         media = writes.media_type(call)
         ctx = writes.context(call, "CreateOptions")
         obj, warnings = d.decode(call.request.body, media, ctx.field_validation)

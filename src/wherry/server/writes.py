@@ -71,8 +71,7 @@ def answer(call: Call, outcome: Outcome, ctx: WriteContext, form: negotiate.Form
     data, d = outcome.data, call.definition
     assert d is not None
     if not form.transform or outcome.obj is None:
-        plain = form if not form.transform else negotiate.Form(form.media)
-        return answers.encoded(data, plain, outcome.status, ctx.warnings)
+        return answers.encoded(data, form.whole(), outcome.status, ctx.warnings)
     forms.check(d, form, is_list=False)
     obj = orjson.loads(data)
     if form.transform == "Table":
@@ -86,7 +85,7 @@ def answer(call: Call, outcome: Outcome, ctx: WriteContext, form: negotiate.Form
         data = b"".join(forms.table(d, [record], meta, form, include, call.api.store.clock()))
     else:
         data = forms.partial(forms.metadata_of(d, outcome.obj), form.version)
-    return answers.encoded(data, negotiate.Form(form.media), outcome.status, ctx.warnings)
+    return answers.encoded(data, form.whole(), outcome.status, ctx.warnings)
 
 
 async def create(call: Call) -> Response:
@@ -243,7 +242,7 @@ async def delete_collection(call: Call) -> Response:
         pieces = forms.partial_list(d, result.records, meta, form)
     else:
         pieces = answers.list_body(d, result.records, meta)
-    return answers.encoded(b"".join(pieces), negotiate.Form(form.media, pretty=form.pretty), 200, ctx.warnings)
+    return answers.encoded(b"".join(pieces), form.whole(), 200, ctx.warnings)
 
 
 def _place(d: Definition, key: str) -> tuple[str, str]:
