@@ -58,9 +58,9 @@ def document(value: Any, form: Form = PLAIN, status: int = 200) -> Response:
 
 
 def encoded(data: bytes, form: Form = PLAIN, status: int = 200, warnings: Sequence[str] = ()) -> Response:
-    """JSON bytes in the media type of the form."""
+    """JSON bytes in the media type of the form. As Go's encoder does, a newline ends JSON unless it is indented."""
     if form is PLAIN and not warnings:
-        return Response(status, JSON_HEADERS, data)
+        return Response(status, JSON_HEADERS, data + b"\n")
     media = form.media
     if media == YAML:
         data = to_yaml(data)
@@ -68,6 +68,8 @@ def encoded(data: bytes, form: Form = PLAIN, status: int = 200, warnings: Sequen
         data = _to_protobuf(orjson.loads(data))
     elif form.pretty:
         data = indent(data)
+    else:
+        data += b"\n"
     return Response(status, [("content-type", media), *warning_headers(warnings)], data)
 
 

@@ -130,7 +130,7 @@ def _root(call: Call, found: Discovery, *, core: bool) -> Response:
                 headers += [("etag", document.etag), ("cache-control", "public")]
                 if call.request.header("if-none-match") == document.etag:
                     return Response(304, headers[1:], b"")
-                body = answers.indent(document.body) if negotiate.indented(call.request) else document.body
+                body = answers.indent(document.body) if negotiate.indented(call.request) else document.body + b"\n"
                 return Response(200, headers, body)
         elif media in (*negotiate.AVAILABLE, "*/*") and not params.get("as"):
             break

@@ -100,7 +100,7 @@ class Everywhere:
         items = [shown(d, cluster, record) for cluster, record in self.records(view, namespace, match)]
         kind = {"kind": d.resource.list_kind or f"{d.resource.kind}List", "apiVersion": d.resource.api_version}
         head = orjson.dumps({**kind, "metadata": {"resourceVersion": str(revision)}})[:-1]
-        return Response(200, answers.JSON_HEADERS, [head, b',"items":[', b",".join(items), b"]}"])
+        return Response(200, answers.JSON_HEADERS, [head, b',"items":[', b",".join(items), b"]}\n"])
 
     def records(
         self, view: View, namespace: str, match: Callable[[Record], bool] | None

@@ -174,7 +174,7 @@ async def list_(call: Call) -> Response:
         pieces = forms.partial_list(d, result.records, meta, form)
     if form.media == negotiate.JSON and not form.pretty:
         headers = [*answers.JSON_HEADERS, *answers.warning_headers(warnings)] if warnings else answers.JSON_HEADERS
-        return Response(200, headers, pieces)
+        return Response(200, headers, [*pieces, b"\n"])
     shown = form.whole()
     if len(result.records) > slices.MADE:  # YAML, protobuf and indented JSON of many objects: beside the loop
         return await asyncio.to_thread(lambda: answers.encoded(b"".join(pieces), shown, 200, warnings))
@@ -194,7 +194,7 @@ def _sliced(
     if found is None:
         return None
     head, render, tail = found
-    return slices.Sliced(slices.parts(head, records, render, tail, _turn(call)))
+    return slices.Sliced(slices.parts(head, records, render, tail + b"\n", _turn(call)))
 
 
 def _turn(call: Call) -> slices.Turn:
