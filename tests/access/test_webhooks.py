@@ -130,6 +130,32 @@ def test_what_a_refusal_says() -> None:
     assert refusal_text(400, "application/json", status) == "no"
 
 
+def test_redirects_are_followed() -> None:
+    async def go() -> None:
+        async with running(json_answer(echo)) as hook, running(json_answer(echo)) as other:
+            caller = WebhookCaller()
+            hook.moved = {"/convert": (307, "/there?x=1"), "/there?x=1": (308, other.config["url"])}
+            assert orjson.loads(await caller.post(hook.config, b"{}", seconds=5)) == {"got": {}}
+            assert (hook.paths, other.paths) == (["/convert", "/there?x=1"], ["/convert"])
+            hook.moved = {"/convert": (302, "/there")}  # becomes a GET, without a body
+            assert orjson.loads(await caller.post(hook.config, b"{}", seconds=5)) == {"got": None}
+            hook.moved = {"/convert": (301, "")}  # nowhere to go
+            with pytest.raises(WebhookError, match="status code 301"):
+                await caller.post(hook.config, b"{}", seconds=5)
+            hook.moved = {"/convert": (307, "/convert")}
+            with pytest.raises(WebhookError, match='^Post "https://.*/convert": stopped after 10 redirects$'):
+                await caller.post(hook.config, b"{}", seconds=5)
+            await caller.close()
+
+    run(go())
+
+
+def test_paths_are_joined_as_client_go_joins_them() -> None:
+    for text, path in (("//failing", "/failing"), ("/a/./b/../c/", "/a/c"), ("", "/"), ("/", "/")):
+        assert target_of({"url": f"https://x.example.com{text}"}).path == path
+        assert target_of({"service": {"name": "n", "namespace": "ns", "path": text}}).path == path
+
+
 def test_targets() -> None:
     assert target_of({"url": "https://[::1]:8443/a b"}, "timeout=1s").path == "/a%20b?timeout=1s"
     assert target_of({"url": "https://x.example.com"})[1:4] == ("x.example.com", 443, "/")

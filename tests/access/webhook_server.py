@@ -28,6 +28,7 @@ class Webhook:
         self.answer = answer
         self.calls: list[Any] = []
         self.paths: list[str] = []
+        self.moved: dict[str, tuple[int, str]] = {}  # path -> status and Location of a redirect
         self.connections = 0
         self.port = 0
         self.delay = 0.0
@@ -47,12 +48,16 @@ class Webhook:
                 request = await reader.readuntil(b"\r\n\r\n")
                 lines = request.decode().split("\r\n")
                 lengths = [line for line in lines if line.lower().startswith("content-length:")]
-                body = orjson.loads(await reader.readexactly(int(lengths[0].split(":")[1])))
+                body = orjson.loads(await reader.readexactly(int(lengths[0].split(":")[1]))) if lengths else None
+                path = lines[0].split(" ")[1]
                 self.calls.append(body)
-                self.paths.append(lines[0].split(" ")[1])
+                self.paths.append(path)
                 if self.delay:
                     await asyncio.sleep(self.delay)
                 status, media, data = self.answer(body)
+                if path in self.moved:
+                    status, location = self.moved[path]
+                    media += f"\r\nLocation: {location}"
                 head = f"HTTP/1.1 {status} X\r\nContent-Type: {media}\r\nContent-Length: {len(data)}\r\n\r\n"
                 writer.write(head.encode() + data)
                 await writer.drain()

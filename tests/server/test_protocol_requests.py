@@ -139,3 +139,12 @@ def test_namespaces_word_preconditions_in_their_own_way(api: Face) -> None:
         'Operation cannot be fulfilled on namespaces "n": Precondition failed: '
         f"UID in precondition: x, UID in object meta: {uid}"
     )
+
+
+def test_a_version_on_create_is_refused_by_the_storage_alone(api: Face) -> None:
+    """After validation, and not where a dry run leaves the storage out."""
+    body = {"metadata": {"name": "versioned", "resourceVersion": "7"}}
+    assert api("POST", MAPS, {**body, "data": {"no/key": ""}}).status == 422
+    assert api("POST", f"{MAPS}?dryRun=All", body).doc["metadata"]["resourceVersion"] == "7"
+    refused = api("POST", MAPS, body)
+    assert (refused.status, refused.message) == (500, "resourceVersion should not be set on objects to be created")

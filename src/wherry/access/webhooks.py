@@ -3,7 +3,8 @@
 Used by whoever has a WebhookClientConfig: conversion of custom resources (`store.conversion`), admission webhooks,
 remote audit. Follows k8s.io/apiserver/pkg/util/webhook (URL and service form, caBundle, server name) and the errors of
 client-go's REST client, since their texts end up in answers. HTTP/1.1 over asyncio's TLS; connections are kept for the
-next call, as a handshake costs more than the call. Whatever a webhook can make grow is bounded.
+next call, as a handshake costs more than the call. Redirects are followed as net/http follows them. Whatever a webhook
+can make grow is bounded.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ import json
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
+from posixpath import normpath
 from time import monotonic
 from typing import Any, NamedTuple
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 import httptools
 
@@ -26,6 +28,8 @@ from wherry.errors import go_quote
 MAX_ANSWER = 16 << 20  # bytes; a batch of converted objects may be long
 IDLE_SECONDS = 90.0
 MAX_IDLE = 8  # connections kept per webhook
+MAX_REDIRECTS = 10
+_REDIRECTS, _SAME_METHOD = (301, 302, 303, 307, 308), (307, 308)
 _MAX_HEAD = 64 << 10
 _CONTEXTS = 64  # TLS contexts kept; one per caBundle
 
@@ -112,7 +116,26 @@ def _identity(config: dict[str, Any]) -> bytes:
 
 
 def _path(path: str) -> str:
-    return quote(path if path.startswith("/") else "/" + path, safe="/%:@!$&'()*+,;=~")
+    """As client-go joins it: rooted, without empty and dotted segments, without a slash at its end."""
+    return quote("/" + normpath("/" + path).lstrip("/"), safe="/%:@!$&'()*+,;=~")
+
+
+def _moved(target: Target, status: int, location: str) -> Target:
+    """Where a redirect leads. Tokens and certificates are for those whom a configuration names."""
+    url = urljoin(target.url, location)
+    try:
+        parts = urlsplit(url)
+        plain = parts.scheme == "http"
+        host, port = parts.hostname or "", parts.port or (80 if plain else 443)
+    except ValueError as bad:
+        raise WebhookError(f"{target.shown}: failed to parse Location header {go_quote(location)}: {bad}") from None
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    method = target.method if status in _SAME_METHOD else "GET"
+    there = target._replace(url=url, host=host, port=port, path=path, plain=plain, method=method)
+    if (host, port) == (target.host, target.port):
+        return there
+    name = target.server_name if target.service is not None else host
+    return there._replace(server_name=name, service=None, token="", identity=b"", headers="")
 
 
 @dataclass(slots=True)
@@ -160,9 +183,10 @@ class WebhookCaller:
         """Status, media type and body of an answer, whatever it says. Raises WebhookError when there is none."""
         try:
             async with asyncio.timeout(seconds):
-                return await self._exchange(target, body)
+                answer = await self._followed(target, body)
         except TimeoutError:
             raise WebhookError(f"{target.shown}: context deadline exceeded", timed_out=True) from None
+        return answer.status, answer.media, b"".join(answer.parts)
 
     async def close(self) -> None:
         """Drop the kept connections. Idempotent."""
@@ -172,7 +196,17 @@ class WebhookCaller:
         self._idle.clear()
 
     # --- one exchange ------------------------------------------------------------------------------------------------
-    async def _exchange(self, target: Target, body: bytes) -> tuple[int, str, bytes]:
+    async def _followed(self, target: Target, body: bytes) -> _Answer:
+        answer = await self._exchange(target, body)
+        for _ in range(MAX_REDIRECTS):
+            if answer.status not in _REDIRECTS or not answer.location:
+                return answer
+            target = _moved(target, answer.status, answer.location)
+            body = body if answer.status in _SAME_METHOD else b""
+            answer = await self._exchange(target, body)
+        raise WebhookError(f"{target.shown}: stopped after {MAX_REDIRECTS} redirects")
+
+    async def _exchange(self, target: Target, body: bytes) -> _Answer:
         wire = self._kept(target)
         if wire is not None:
             try:
@@ -181,7 +215,7 @@ class WebhookCaller:
                 pass
         return await self._over(await self._connect(target), target, body, fresh=True)
 
-    async def _over(self, wire: _Wire, target: Target, body: bytes, *, fresh: bool) -> tuple[int, str, bytes]:
+    async def _over(self, wire: _Wire, target: Target, body: bytes, *, fresh: bool) -> _Answer:
         reading = _Answer(self._max_answer)
         reusable = False
         try:
@@ -207,7 +241,7 @@ class WebhookCaller:
                 self._keep(target, wire)
             else:
                 wire.close()
-        return reading.status, reading.media, b"".join(reading.parts)
+        return reading
 
     def _head(self, target: Target, length: int) -> bytes:
         host = target.host if target.service is not None else urlsplit(target.url).netloc
@@ -281,6 +315,7 @@ class _Answer:
         self.keep_alive = False
         self.status = 0
         self.media = ""
+        self.location = ""
         self.parts: list[bytes] = []
 
     def feed(self, data: bytes) -> None:
@@ -304,6 +339,8 @@ class _Answer:
         lowered = name.lower()
         if lowered == b"content-type":
             self.media = value.decode("latin-1")
+        elif lowered == b"location":
+            self.location = value.decode("latin-1")
         elif lowered in (b"content-length", b"transfer-encoding"):
             self._until_close = False
 

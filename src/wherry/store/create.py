@@ -36,10 +36,8 @@ async def create(
     if not isinstance(meta, dict):
         meta = obj["metadata"] = {}
     names.match_namespace(res, meta, namespace)
-    names.require_parsable_revision(meta)
     if not own_managed:
         single_owners(meta, ctx.warnings)
-    if not own_managed:
         wipe_system_fields(meta)
     now = store.now()
     if not own_managed:
@@ -108,6 +106,8 @@ def _invalid(d: Definition, obj: Obj) -> list[errors.FieldError]:
 
 
 async def _store(store: Store, d: Definition, namespace: str, obj: Obj, ctx: WriteContext, generated: bool) -> Outcome:
+    if not ctx.dry_run:
+        names.require_no_revision(obj["metadata"])  # a matter of upstream's storage, thus after all other refusals
     attempts = GENERATE_ATTEMPTS if generated else 1
     while True:
         name = obj["metadata"]["name"]

@@ -50,7 +50,6 @@ def fill_system_fields(obj: Obj, resource: Resource, namespace: str, now: str) -
     """What every new object gets, whatever its creator sent (rest.FillObjectMetaSystemFields, BeforeCreate)."""
     meta = obj["metadata"]
     wipe_system_fields(meta)
-    meta.pop("resourceVersion", None)
     if resource.namespaced:
         meta["namespace"] = namespace
     else:

@@ -30,7 +30,7 @@ def match_name(meta: Obj, name: str) -> None:
         raise errors.BadRequest(f"the name of the object ({given}) does not match the name on the URL ({name})")
 
 
-def require_parsable_revision(meta: Obj) -> None:
+def require_no_revision(meta: Obj) -> None:
     """A create must not say which version it replaces; what does not parse counts as none (upstream's Versioner)."""
     text = str(meta.get("resourceVersion", ""))
     if text.isdigit() and text.isascii() and int(text) != 0:
