@@ -143,7 +143,7 @@ def test_redirects_are_followed() -> None:
             with pytest.raises(WebhookError, match="status code 301"):
                 await caller.post(hook.config, b"{}", seconds=5)
             hook.moved = {"/convert": (307, "/convert")}
-            with pytest.raises(WebhookError, match='^Post "https://.*/convert": stopped after 10 redirects$'):
+            with pytest.raises(WebhookError, match=r'^Post "https://.*/convert": stopped after 10 redirects$'):
                 await caller.post(hook.config, b"{}", seconds=5)
             await caller.close()
 

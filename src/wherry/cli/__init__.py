@@ -26,6 +26,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from wherry.cli.cel import cel
 
         return cel(options)
+    if options.command == "envtest":
+        from wherry.cli.envtest.assets import envtest
+
+        return envtest(options)
     if options.command == "version":
         from wherry.cli.version import version
 

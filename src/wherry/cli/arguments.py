@@ -52,8 +52,18 @@ def parser() -> argparse.ArgumentParser:
     # Listed for the help text; `cli.main` hands everything behind it to kubectl unseen.
     commands.add_parser("kubectl", help="run kubectl against the control plane", add_help=False)
     commands.add_parser("version", help="print the version")
+    _envtest(commands.add_parser("envtest", help="stand in for kube-apiserver and etcd", formatter_class=raw))
     _cel(commands.add_parser("cel", help="try a CEL expression", epilog=_CEL_EXAMPLES, formatter_class=raw))
     return root
+
+
+def _envtest(envtest: argparse.ArgumentParser) -> None:
+    envtest.add_argument("action", choices=("assets",), help="write the scripts that envtest starts")
+    envtest.add_argument("folder", type=Path, metavar="DIR", help="where to; for KUBEBUILDER_ASSETS")
+    envtest.add_argument("--controllers", action="store_true", help="with controllers, as `wherry up --controllers`")
+    envtest.add_argument(
+        "--simulate-nodes", type=int, default=0, metavar="N", help="with N simulated nodes; includes --controllers"
+    )
 
 
 def _cel(cel: argparse.ArgumentParser) -> None:

@@ -19,7 +19,7 @@ from wherry.cli.access_flags import options_of
 from wherry.cli.arguments import DATA
 
 if TYPE_CHECKING:
-    from wherry.access.options import AccessOptions
+    from wherry.controlplane import ControlPlane
 
 log = logging.getLogger("wherry")
 
@@ -28,18 +28,27 @@ IMPATIENCE_SECONDS = 0.3
 
 
 def up(options: argparse.Namespace) -> int:
-    """Start, say so in one line, wait for SIGINT or SIGTERM, stop. Expected failures are one line on stderr."""
+    """`wherry up` with these flags."""
+
+    def begin(plane: ControlPlane) -> None:
+        print(f"Ready at {plane.url} in {since_start_ms()} ms; kubeconfig: {plane.kubeconfig_path}", flush=True)
+        plane.start_features(("workloads",) if options.controllers else (), simulate_nodes=options.simulate_nodes)
+
+    return served(options.log_level, lambda: _plane(options), begin)
+
+
+def served(level: str, make: Callable[[], ControlPlane], begin: Callable[[ControlPlane], None]) -> int:
+    """Start, let it `begin`, wait for SIGINT or SIGTERM, stop. Expected failures are one line on stderr."""
     from wherry.errors import ConfigurationError
     from wherry.server.serve import ListenError
     from wherry.storage.api import StorageError
 
-    level = getattr(logging, options.log_level.upper())
-    logging.basicConfig(stream=sys.stderr, level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    form = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+    logging.basicConfig(stream=sys.stderr, level=getattr(logging, level.upper()), format=form)
     try:
-        access = options_of(options)
-        access.check()
+        plane = make()
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_serve(options, access))
+            runner.run(_serve(plane, begin))
     except (StorageError, ListenError, ConfigurationError, OSError) as error:
         # OSError: a kubeconfig or certificate that cannot be read or written; its text names the file.
         log.debug("start failed", exc_info=error)
@@ -50,18 +59,12 @@ def up(options: argparse.Namespace) -> int:
     return 0
 
 
-async def _serve(options: argparse.Namespace, access: AccessOptions) -> None:
+def _plane(options: argparse.Namespace) -> ControlPlane:
     from wherry.controlplane import ControlPlane
 
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    asked = _asked(stop)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        try:
-            loop.add_signal_handler(number, asked)
-        except NotImplementedError:  # Windows: Ctrl-C arrives as KeyboardInterrupt
-            pass
-    plane = ControlPlane(
+    access = options_of(options)
+    access.check()
+    return ControlPlane(
         data_dir=None if options.in_memory else options.data,
         storage_url=options.storage,
         bind=options.bind,
@@ -74,6 +77,17 @@ async def _serve(options: argparse.Namespace, access: AccessOptions) -> None:
         encryption=options.encryption_provider_config,
         reload_encryption=options.encryption_provider_config_automatic_reload,
     )
+
+
+async def _serve(plane: ControlPlane, begin: Callable[[ControlPlane], None]) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    asked = _asked(stop)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(number, asked)
+        except NotImplementedError:  # Windows: Ctrl-C arrives as KeyboardInterrupt
+            pass
     # The thread that commits must not wait long for the interpreter when the loop is busy: an answer hangs on it.
     sys.setswitchinterval(0.001)
     await plane.start()
@@ -82,8 +96,7 @@ async def _serve(options: argparse.Namespace, access: AccessOptions) -> None:
         gc.collect()
         gc.freeze()
         gc.set_threshold(20_000, 20, 50)
-        print(f"Ready at {plane.url} in {since_start_ms()} ms; kubeconfig: {plane.kubeconfig_path}", flush=True)
-        plane.start_features(("workloads",) if options.controllers else (), simulate_nodes=options.simulate_nodes)
+        begin(plane)
         from wherry.controlplane.warm import warm
 
         warming = asyncio.create_task(warm())

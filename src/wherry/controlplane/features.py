@@ -33,8 +33,11 @@ def installed() -> list[Feature]:
     return [found[name] for name in sorted(found)]
 
 
-def chosen(asked: Sequence[str], objects: Mapping[str, Sequence[dict[str, object]]]) -> list[Feature]:
-    """The features that run by default and those asked for by name; `objects` are further manifests of single ones."""
+def chosen(
+    asked: Sequence[str], objects: Mapping[str, Sequence[dict[str, object]]], *, alone: bool = False
+) -> list[Feature]:
+    """The features that run by default (`alone`: in kube-apiserver itself) and those asked for by name; `objects` are
+    further manifests of single ones."""
     found = {feature.name: feature for feature in installed()}
     unknown = [name for name in asked if name not in found]
     if unknown:
@@ -42,7 +45,7 @@ def chosen(asked: Sequence[str], objects: Mapping[str, Sequence[dict[str, object
     return [
         replace(feature, manifests=(*feature.manifests, *objects.get(feature.name, ())))
         for feature in found.values()
-        if feature.by_default or feature.name in asked
+        if (feature.in_server if alone else feature.by_default) or feature.name in asked
     ]
 
 

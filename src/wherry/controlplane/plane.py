@@ -55,11 +55,14 @@ _ANY = ("0.0.0.0", "::", "")
 MakeHandler = Callable[[Storage, str, AccessOptions, Path | None], Awaitable[Handler]]
 
 
-async def make_handler(storage: Storage, token: str, options: AccessOptions, keys: Path | None) -> Handler:
-    """The API over a storage; `token` is the administrator's, in `keys` lies what signs tokens of ServiceAccounts."""
+async def make_handler(
+    storage: Storage, token: str, options: AccessOptions, keys: Path | None, *, collect: bool = True
+) -> Handler:
+    """The API over a storage; `token` is the administrator's, in `keys` lies what signs tokens of ServiceAccounts.
+    Without `collect` nobody collects garbage."""
     from wherry.server.build import build_handler
 
-    return await build_handler(storage, token=token, options=options, keys=keys)
+    return await build_handler(storage, token=token, options=options, keys=keys, collect=collect)
 
 
 class ControlPlane:
@@ -221,10 +224,11 @@ class ControlPlane:
             if self._auditor is not None:
                 self._auditor.start()
 
-    def start_features(self, asked: Sequence[str] = (), *, simulate_nodes: int = 0) -> None:
+    def start_features(self, asked: Sequence[str] = (), *, simulate_nodes: int = 0, alone: bool = False) -> None:
         """Let the controllers of the installed features begin; after `start`, so that nobody waits for them.
 
-        `asked` names features that do not run by default. Raises LookupError for a name that nobody offers.
+        `asked` names features that do not run by default. `alone` leaves it at what kube-apiserver does by itself,
+        without a kube-controller-manager. Raises LookupError for a name that nobody offers.
         """
         from wherry.controlplane.features import Features, chosen
         from wherry.server.handler import ApiHandler
@@ -236,16 +240,16 @@ class ControlPlane:
 
                 asked = (*asked, "workloads", "simulation")
                 objects["simulation"] = [simulated_nodes(simulate_nodes)]
-            if self._access.enable_bootstrap_token_auth:
+            if self._access.enable_bootstrap_token_auth and not alone:
                 asked = (*asked, "bootstraptokens")
-            found = chosen(asked, objects)
+            found = chosen(asked, objects, alone=alone)
             self._features = Features(self._handler, found)
             self._features.start()
             if self._workspaces is not None:
                 self._workspaces.features = tuple(found)
-            self._start_own(self._handler, controllers="workloads" in asked)
+            self._start_own(self._handler, controllers="workloads" in asked, alone=alone)
 
-    def _start_own(self, handler: ApiHandler, *, controllers: bool) -> None:
+    def _start_own(self, handler: ApiHandler, *, controllers: bool, alone: bool) -> None:
         from wherry.access.chain import AUTHENTICATED
         from wherry.client import Client
         from wherry.controlplane import own_service, rootca, secrettokens
@@ -267,12 +271,10 @@ class ControlPlane:
         authorities = (self._access.client_ca_file, self._access.requestheader_client_ca_file)
         self._files.add([path for path in authorities if path is not None], trust.changed)
         assert self._server is not None
-        self._own = [
-            own_service.OwnService(client("system:apiserver", "kube-apiserver"), self._bind, self._server.port),
-            RequestSigner(client(USER, "certificates"), self._pki),
-            trust,
-        ]
-        if handler.api.accounts is not None:
+        self._own = [own_service.OwnService(own, self._bind, self._server.port), trust]
+        if not alone:
+            self._own.append(RequestSigner(client(USER, "certificates"), self._pki))
+        if handler.api.accounts is not None and not alone:
             tokens = client(secrettokens.USER, "tokens")
             self._own.append(SecretTokens(tokens, handler.api.accounts.legacy, self._pki.authority))
         if controllers:  # without them the API is as bare as kube-apiserver's: nobody else writes into namespaces

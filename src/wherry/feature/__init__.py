@@ -28,7 +28,7 @@ class Feature:
 
     `user` is the name its controllers act under; `controllers` makes them for one workspace's client; `manifests` are
     objects (its kinds first of all) that must be there before they start. A feature that is not `by_default` runs only
-    where somebody asks for it by name.
+    where somebody asks for it by name; one that kube-apiserver has in itself (`in_server`) also where it stands alone.
     """
 
     name: str
@@ -36,6 +36,7 @@ class Feature:
     controllers: Callable[[Client], Sequence[Runnable]]
     manifests: Sequence[dict[str, object]] = field(default_factory=tuple)
     by_default: bool = True
+    in_server: bool = False
 
 
 ENTRY_POINTS = "wherry.features"

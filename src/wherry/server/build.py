@@ -45,11 +45,12 @@ async def build_handler(
     keys: Path | None = None,
     plugins: AdmissionOptions | None = None,
     member: bool = False,
+    collect: bool = True,
 ) -> ApiHandler:
     """A handler that serves everything in `storage`; `token` is the administrator's bearer token, `keys` the folder in
     which the key of ServiceAccount tokens lies (None: it lives as long as the handler), `plugins` which admission
     plugins are on (None: what the options say). A `member` is one workspace of many: it began with the defaults, and
-    what watches files and shares seats stands in the root.
+    what watches files and shares seats stands in the root. Without `collect` nobody collects garbage.
 
     The caller ends it with `await handler.close()`, before it closes the storage.
     """
@@ -71,7 +72,8 @@ async def build_handler(
     grown = bool(storage.count("/root/"))
     await ensure_defaults(store)
     custom.start(["root"])
-    collector.start()
+    if collect:
+        collector.start()
     aggregation.start()
     if not member:
         access.start()

@@ -10,6 +10,7 @@ _FORMS = "memory: (forgets at exit) and sqlite:///path/to/folder"
 def open_storage(url: str, sealer: Sealer | None = None) -> Spaces:
     """The storage behind a URL: `memory:`, `sqlite:///absolute/folder` or `sqlite:relative/folder`.
 
+    `?fsync=off` behind a folder answers before the disk has a write: it outlives the process, not the machine.
     `sealer` encrypts what lies on disk. Raises StorageError (DataFolderInUse, NewerFormat) with a message for the user.
     """
     scheme, colon, rest = url.partition(":")
@@ -18,10 +19,12 @@ def open_storage(url: str, sealer: Sealer | None = None) -> Spaces:
 
         return MemoryStorage()
     if scheme == "sqlite" and colon:
-        path = rest.removeprefix("//")
+        path, ask, setting = rest.removeprefix("//").partition("?")
+        if ask and setting != "fsync=off":
+            raise StorageError(f"{url!r}: {setting!r} is not known; there is fsync=off")
         if not path.strip("/"):
             raise StorageError(f"{url!r} names no folder; write {_FORMS.split(' and ')[1]}")
         from wherry.storage.sqlite import SqliteStorage
 
-        return SqliteStorage(path, sealer=sealer)
+        return SqliteStorage(path, sealer=sealer, durable=not ask)
     raise StorageError(f"unknown storage {url!r}; known are {_FORMS}")

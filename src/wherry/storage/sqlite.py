@@ -66,12 +66,19 @@ class _Job(NamedTuple):
 class SqliteStorage(Log):
     """A storage in a folder. Constructing it opens (or makes) the folder; `close` releases it."""
 
-    def __init__(self, path: str | os.PathLike[str], keep: Keep | None = None, sealer: Sealer | None = None):
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        keep: Keep | None = None,
+        sealer: Sealer | None = None,
+        *,
+        durable: bool = True,
+    ):
         folder = Path(path)
         self._lock = FolderLock(folder)
         self._sealer = sealer
         try:
-            self._db = _Database(folder / FILE, sealer)
+            self._db = _Database(folder / FILE, sealer, durable=durable)
             try:
                 loaded = _without_collector(self._db.load)
             except BaseException:
@@ -199,10 +206,11 @@ class SqliteStorage(Log):
 class _Database:
     """The SQLite file: opening, reading everything, one transaction per job."""
 
-    def __init__(self, path: Path, sealer: Sealer | None = None):
+    def __init__(self, path: Path, sealer: Sealer | None = None, *, durable: bool = True):
         self.path = path
         self.forms: dict[int, bytes] = {}  # of sealed values, by revision
         self._sealer = sealer
+        self._durable = durable
         self._inserts: dict[int, str] = {}
         try:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # the side files get the same permissions
@@ -222,7 +230,7 @@ class _Database:
     def _prepare(self, execute: Callable[..., sqlite3.Cursor]) -> None:
         execute("PRAGMA locking_mode = EXCLUSIVE")  # no shared-memory file, no lock calls per commit
         execute("PRAGMA journal_mode = WAL")
-        execute("PRAGMA synchronous = FULL")  # fsync before the answer
+        execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'OFF'}")  # FULL: fsync before the answer
         execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         execute(f"PRAGMA journal_size_limit = {WAL_LIMIT}")
         execute("PRAGMA secure_delete = FAST")  # wipe deleted values where that costs no extra page

@@ -15,4 +15,4 @@ def _controllers(client: Client) -> Sequence[Runnable]:
     return [RegisterController(client)]
 
 
-FEATURE = Feature("apiservices", "system:apiserver", _controllers)
+FEATURE = Feature("apiservices", "system:apiserver", _controllers, in_server=True)

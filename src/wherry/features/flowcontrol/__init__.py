@@ -13,4 +13,4 @@ def _controllers(client: Client) -> Sequence[Runnable]:
     return [DanglingController(client)]
 
 
-FEATURE = Feature("flowcontrol", "system:apiserver", _controllers)
+FEATURE = Feature("flowcontrol", "system:apiserver", _controllers, in_server=True)

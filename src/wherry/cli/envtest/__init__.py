@@ -1,0 +1,1 @@
+"""Wherry where controller-runtime's envtest expects etcd, kube-apiserver and kubectl."""
