@@ -167,6 +167,12 @@ def check_numbers(types: dict[str, str], protobuf: dict[str, Any]) -> None:
                 raise SystemExit(f"{name}.{json_name}: number {number} in Go, {published[name][json_name]} in proto")
 
 
+def complete(schemas: dict[str, Any]) -> dict[str, Any]:
+    """With the types of any shape (apiextensions.v1.JSON), which the facts leave out: their schemas are empty."""
+    referred = re.findall(r'"\$ref": "([^"]+)"', json.dumps(schemas))
+    return {**schemas, **{name: {} for name in sorted(set(referred) - set(schemas))}}
+
+
 def write(path: Path, document: Any) -> None:
     text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
     path.write_text(text + "\n", encoding="utf-8")
@@ -187,7 +193,7 @@ def main() -> None:
     check_numbers(types["types"], facts["protobuf"])
     write(options.out / "resources.json", resources)
     write(options.out / "types.json", types)
-    write(options.out / "schemas.json", facts["schemas"])
+    write(options.out / "schemas.json", complete(facts["schemas"]))
 
 
 if __name__ == "__main__":

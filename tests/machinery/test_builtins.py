@@ -50,6 +50,15 @@ def test_every_resource_has_a_schema_and_a_type() -> None:
             assert definition(builtins.go_type_name(group, version, resource.kind)), name
 
 
+def test_a_schema_that_another_names_is_there() -> None:
+    """Those of any shape too, which are empty."""
+    from wherry.machinery.openapi.schemas import references
+
+    named = {name for schema in builtins.schemas().values() for name in references(schema)}
+    assert named - set(builtins.schemas()) == set()
+    assert builtins.schema("io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSON") == {}
+
+
 def test_names_of_kinds_described_elsewhere() -> None:
     assert builtins.schema_name("apps", "v1", "DeleteOptions") == "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"
     expected = "io.k8s.kube-aggregator.pkg.apis.apiregistration.v1.APIService"

@@ -86,3 +86,33 @@ def test_a_creator_owns_nothing_that_is_wiped(api: Face) -> None:
     made = api.config_map("a", metadata={"deletionTimestamp": "2020-01-01T00:00:00Z", "deletionGracePeriodSeconds": 5})
     assert "managedFields" not in made["metadata"]
     assert "deletionTimestamp" not in made["metadata"]
+
+
+def test_a_definition_with_values_of_any_shape_can_be_applied(api: Face) -> None:
+    """`default`, `enum`, `items` and `additionalProperties` have types that say nothing about what is in them."""
+    any_shape = {
+        "type": "object",
+        "default": {"tags": ["a"]},
+        "properties": {
+            "tags": {"type": "array", "items": {"type": "string", "enum": ["a", "b"]}},
+            "labels": {"type": "object", "additionalProperties": {"type": "string"}},
+        },
+    }
+    schema = {"openAPIV3Schema": {"type": "object", "properties": {"spec": any_shape}}}
+    definition = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "boats.sea.example.com"},
+        "spec": {
+            "group": "sea.example.com",
+            "scope": "Namespaced",
+            "names": {"plural": "boats", "kind": "Boat"},
+            "versions": [{"name": "v1", "served": True, "storage": True, "schema": schema}],
+        },
+    }
+    path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/boats.sea.example.com?fieldManager=m"
+    created = api("PATCH", path, definition, APPLY)
+    assert (created.status, created.doc["spec"]["versions"][0]["schema"]) == (201, schema)
+    owned = created.doc["metadata"]["managedFields"][0]["fieldsV1"]["f:spec"]
+    assert owned["f:versions"] == {}
+    assert api("PATCH", path, definition, APPLY).status == 200

@@ -86,7 +86,7 @@ def component(
     name: str, texts: Callable[[str], Texts | None], option_versions: Iterable[tuple[str, str]], *, v3: bool = True
 ) -> Obj:
     """The published schema of one built-in type, with descriptions where there are any."""
-    fact = builtins.schemas().get(name) or {}  # a type of any shape has an empty schema
+    fact = builtins.schema(name)
     words = texts(name) or {}
     schema = dict(fact)
     if "properties" in schema:
