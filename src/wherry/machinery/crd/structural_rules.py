@@ -9,7 +9,7 @@ from typing import Any
 
 from wherry.errors import FieldError, forbidden, invalid, required
 from wherry.machinery.crd.walk import single_items
-from wherry.machinery.schema.goregex import PatternError, compile_go
+from wherry.machinery.regex import PatternError, compile_go
 
 Obj = dict[str, Any]
 _INT_OR_STRING = [{"type": "integer"}, {"type": "string"}]

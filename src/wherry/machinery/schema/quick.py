@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from wherry.machinery.regex import compile_go
 from wherry.machinery.schema.formats import checker
-from wherry.machinery.schema.goregex import compile_go
 from wherry.machinery.schema.gotext import INT64_MAX, INT64_MIN
 from wherry.machinery.schema.node import Node
 from wherry.machinery.schema.numbers import problems
@@ -126,7 +126,7 @@ def _string(node: Node) -> Check:
             return nullable if value is None else loose and exact(value)
         if not smallest <= len(value) <= largest:
             return False
-        if search is not None and search(value) is None:
+        if search is not None and not search(value):
             return False
         return formed is None or formed(value)
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from wherry.errors import INVALID, NOT_SUPPORTED, REQUIRED, TOO_LONG, TOO_MANY, TYPE_INVALID, FieldError, go_quote
+from wherry.machinery.regex import compile_go
 from wherry.machinery.schema.formats import checker
-from wherry.machinery.schema.goregex import compile_go
 from wherry.machinery.schema.gotext import bad_value, go_json, type_name
 from wherry.machinery.schema.node import Node
 from wherry.machinery.schema.numbers import is_json_integer, problems
@@ -138,7 +138,7 @@ def _check_string(node: Node, value: str, path: str, result: Result) -> None:
         result.add(Fault(path, TOO_LONG[0], body or "Too long: value is too long", message))
     elif node.min_length is not None and size < node.min_length:
         result.add(_invalid(path, value, f"{path} in body should be at least {node.min_length} chars long"))
-    elif node.pattern and compile_go(node.pattern).search(value) is None:
+    elif node.pattern and not compile_go(node.pattern).search(value):
         result.add(_invalid(path, value, f"{path} in body should match '{node.pattern}'"))
     result.matches += 1
     if node.format:

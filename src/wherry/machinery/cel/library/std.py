@@ -221,7 +221,7 @@ STD.add("endsWith", "ends_with_string", [t.STRING, t.STRING], t.BOOL, lambda s, 
 
 
 def _matches(text: str, pattern: str) -> bool:
-    return compiled(pattern).search(text) is not None
+    return compiled(pattern).search(text)
 
 
 STD.add("matches", "matches", [t.STRING, t.STRING], t.BOOL, _matches)

@@ -1,39 +1,31 @@
-"""Go (RE2) regular expressions on top of `re`: the same language, the same refusals in the same words.
+"""Reads a pattern as Go's regexp/syntax does, and refuses in its words.
 
-`compile_go` parses a pattern as Go's regexp/syntax does and writes it anew for Python. Flags are written out at every
-atom, so that `$`, `.`, `\\w` and case folding mean what they mean in Go wherever they stand. Used for `pattern` in
-schemas and by CEL's `matches`.
+Flags are written out at every atom, so that `$`, `.`, `\\w` and case folding mean what they mean in Go wherever they
+stand.
 """
 
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import NamedTuple
 
-from wherry.machinery.schema.goclasses import PERL, POSIX, Ranges, negate, unicode_class
+from wherry.machinery.regex.classes import LAST, PERL, POSIX, negate, unicode_class
+from wherry.machinery.regex.syntax import Chars, Choice, Edge, Node, PatternError, Ranges, Repeat, Sequence
 
 _MAX_REPEAT = 1000
+_MAX_DEPTH = 100  # of groups; Go allows 1000, which Python's stack does not
 _SIMPLE = {"a": 7, "f": 12, "n": 10, "r": 13, "t": 9, "v": 11}
 _REPEAT = re.compile(r"\{(0|[1-9][0-9]*)(?:(,)(0|[1-9][0-9]*)?)?\}")
 _NAME = re.compile(r"[A-Za-z0-9_]+\Z")
+_ANY = Chars("(?s:.)", ((0, LAST),))
+_ANY_IN_LINE = Chars(r"[^\n]", ((0, 9), (11, LAST)))
+_NEVER = Chars("(?!)", ())
+_OPERATORS = {"*": (0, None), "+": (1, None), "?": (0, 1)}
 
 
-class PatternError(ValueError):
-    """A pattern that does not compile; the text is Go's."""
-
-    def __init__(self, code: str, expression: str):
-        super().__init__(f"error parsing regexp: {code}: `{expression}`")
-
-
-@lru_cache(maxsize=4096)
-def compile_go(pattern: str) -> re.Pattern[str]:
-    """The pattern for `search`. Raises PatternError."""
-    source = _Parser(pattern).parse()
-    try:
-        return re.compile(source)
-    except (re.error, OverflowError, RecursionError):
-        raise PatternError("expression nests too deeply", pattern) from None
+def parse(pattern: str) -> Node:
+    """The tree of a pattern. Raises PatternError."""
+    return _Parser(pattern).parse()
 
 
 class _Flags(NamedTuple):
@@ -44,9 +36,9 @@ class _Flags(NamedTuple):
 
 
 class _Atom(NamedTuple):
-    """Python source of one atom, and the product of the counted repetitions in it."""
+    """One atom, and the product of the counted repetitions in it."""
 
-    source: str
+    node: Node
     repeats: int = 1
 
 
@@ -55,18 +47,18 @@ class _Group:
 
     def __init__(self, flags: _Flags):
         self.flags = flags
-        self.branches: list[str] = []
+        self.branches: list[Node] = []
         self.atoms: list[_Atom] = []
         self.repeats = 1
 
     def branch(self) -> None:
-        self.branches.append("".join(atom.source for atom in self.atoms))
+        self.branches.append(Sequence(tuple(atom.node for atom in self.atoms)))
         self.repeats = max([self.repeats, *(atom.repeats for atom in self.atoms)])
         self.atoms = []
 
     def close(self) -> _Atom:
         self.branch()
-        return _Atom("(?:" + "|".join(self.branches) + ")", self.repeats)
+        return _Atom(Choice(tuple(self.branches)), self.repeats)
 
 
 def _char(code: int) -> str:
@@ -80,7 +72,7 @@ class _Parser:
         self.flags = _Flags()
         self.groups = [_Group(self.flags)]
 
-    def parse(self) -> str:
+    def parse(self) -> Node:
         last_repeat = -1  # where the repetition that has just been read begins
         text = self.whole
         while self.at < len(text):
@@ -95,7 +87,7 @@ class _Parser:
             elif char in "*+?":
                 repeat = self.at
                 self.at += 1
-                self.repeat(repeat, last_repeat, char, None)
+                self.repeat(repeat, last_repeat, char, *_OPERATORS[char])
             elif char == "{" and (found := _REPEAT.match(text, self.at)):
                 repeat = self.at
                 self.at = found.end()
@@ -105,10 +97,10 @@ class _Parser:
             last_repeat = repeat
         if len(self.groups) > 1:
             raise PatternError("missing closing )", text)
-        return self.groups[0].close().source
+        return self.groups[0].close().node
 
-    def push(self, source: str) -> None:
-        self.groups[-1].atoms.append(_Atom(source))
+    def push(self, node: Node) -> None:
+        self.groups[-1].atoms.append(_Atom(node))
 
     def atom(self, char: str) -> None:
         lines = self.flags.lines
@@ -119,24 +111,26 @@ class _Parser:
         else:
             self.at += 1
             if char == "^":
-                self.push("(?m:^)" if lines else r"\A")
+                self.push(Edge("line_start" if lines else "text_start"))
             elif char == "$":
-                self.push("(?m:$)" if lines else r"\Z")
+                self.push(Edge("line_end" if lines else "text_end"))
             elif char == ".":
-                self.push("(?s:.)" if self.flags.dot_all else r"[^\n]")
+                self.push(_ANY if self.flags.dot_all else _ANY_IN_LINE)
             else:
                 self.literal(ord(char))
 
     def literal(self, code: int) -> None:
-        source = _char(code)
-        self.push(f"(?i:{source})" if self.flags.fold else source)
+        self.push(self.chars(_char(code), [(code, code)]))
+
+    def chars(self, source: str, ranges: Ranges) -> Chars:
+        return Chars(f"(?i:{source})") if self.flags.fold else Chars(source, tuple(ranges))
 
     # --- groups ------------------------------------------------------------------------------------------------------
     def open_group(self) -> None:
         text, start = self.whole, self.at
         if not text.startswith("(?", start):
             self.at += 1
-            self.groups.append(_Group(self.flags))
+            self.enter()
             return
         rest = text[start:]
         name_at = (
@@ -149,7 +143,7 @@ class _Parser:
             if _NAME.match(rest[name_at:end]) is None:
                 raise PatternError("invalid named capture", rest[: end + 1])
             self.at += end + 1
-            self.groups.append(_Group(self.flags))
+            self.enter()
             return
         self.perl_flags(start)
 
@@ -171,12 +165,17 @@ class _Parser:
                 value, seen = False, False
             elif char in ":)" and (value or seen):
                 if char == ":":
-                    self.groups.append(_Group(self.flags))
+                    self.enter()
                 self.flags, self.at = flags, position
                 return
             else:
                 break
         raise PatternError("invalid or unsupported Perl syntax", text[start:position])
+
+    def enter(self) -> None:
+        if len(self.groups) > _MAX_DEPTH:
+            raise PatternError("expression nests too deeply", self.whole)
+        self.groups.append(_Group(self.flags))
 
     def close_group(self) -> None:
         if len(self.groups) == 1:
@@ -192,9 +191,9 @@ class _Parser:
         high = low if found[2] is None else int(found[3]) if found[3] else None
         if low > _MAX_REPEAT or (high is not None and (high > _MAX_REPEAT or low > high)):
             raise PatternError("invalid repeat count", found[0])
-        self.repeat(start, last, found[0], low if high is None else high)
+        self.repeat(start, last, found[0], low, high)
 
-    def repeat(self, start: int, last: int, operator: str, count: int | None) -> None:
+    def repeat(self, start: int, last: int, operator: str, low: int, high: int | None) -> None:
         text = self.whole
         lazy = self.flags.lazy
         if text.startswith("?", self.at):
@@ -206,20 +205,20 @@ class _Parser:
         if not atoms:
             raise PatternError("missing argument to repetition operator", text[start : self.at])
         atom = atoms.pop()
+        count = low if high is None else high
         repeats = atom.repeats * count if count else atom.repeats
-        if count is not None and count >= 2 and repeats > _MAX_REPEAT:
+        if count >= 2 and repeats > _MAX_REPEAT:
             raise PatternError("invalid repeat count", text[start : self.at])
-        atoms.append(_Atom(f"(?:{atom.source}){operator}{'?' if lazy else ''}", repeats))
+        atoms.append(_Atom(Repeat(atom.node, low, high, lazy, operator), repeats))
 
     # --- escapes -----------------------------------------------------------------------------------------------------
     def escape(self) -> None:
         text, start = self.whole, self.at
         kind = text[start + 1 : start + 2]
         if kind in ("A", "z"):
-            self.push(r"\A" if kind == "A" else r"\Z")
+            self.push(Edge("text_start" if kind == "A" else "text_end"))
         elif kind in ("b", "B"):
-            # Python's \B does not match in an empty text
-            self.push(r"(?a:\b)" if kind == "b" else r"(?:(?a:\B)|\A\Z)")
+            self.push(Edge("word" if kind == "b" else "no_word"))
         elif kind == "C":
             raise PatternError("invalid escape sequence", r"\C")
         elif kind == "Q":
@@ -309,7 +308,7 @@ class _Parser:
         raise PatternError("invalid escape sequence", text[start : min(end, len(text))])
 
     # --- classes -----------------------------------------------------------------------------------------------------
-    def char_class(self) -> str:
+    def char_class(self) -> Chars:
         text, start = self.whole, self.at
         self.at += 1
         negative = text.startswith("^", self.at)
@@ -359,9 +358,8 @@ class _Parser:
         self.at += 1
         return ord(char)
 
-    def ranges(self, ranges: Ranges, negative: bool) -> str:
+    def ranges(self, ranges: Ranges, negative: bool) -> Chars:
         members = "".join(_char(a) if a == b else f"{_char(a)}-{_char(b)}" for a, b in ranges)
         if not members:
-            return "(?s:.)" if negative else "(?!)"
-        source = f"[{'^' if negative else ''}{members}]"
-        return f"(?i:{source})" if self.flags.fold else source
+            return _ANY if negative else _NEVER
+        return self.chars(f"[{'^' if negative else ''}{members}]", negate(ranges) if negative else ranges)

@@ -1,6 +1,6 @@
 """Character classes of Go regular expressions as ranges of code points: Perl, POSIX and Unicode ones.
 
-Read by `goregex` only when a pattern has such a class. Unicode categories come from `unicodedata`; scripts, which it
+Asked by `parser` only when a pattern has such a class. Unicode categories come from `unicodedata`; scripts, which it
 does not have, from the names of the characters.
 """
 
@@ -10,7 +10,8 @@ import sys
 import unicodedata
 from functools import cache
 
-Ranges = list[tuple[int, int]]
+from wherry.machinery.regex.syntax import Ranges
+
 LAST = sys.maxunicode
 
 _DIGIT, _UPPER, _LOWER = (0x30, 0x39), (0x41, 0x5A), (0x61, 0x7A)
