@@ -5,10 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.access.policies import put_to_work
 from tests.server.handler_face import Face
 
-API = "/apis/admissionregistration.k8s.io/v1"
 SCALERS = "/namespaces/default/horizontalpodautoscalers"
+RULE = {
+    "apiGroups": ["autoscaling"],
+    "apiVersions": ["v2"],
+    "operations": ["CREATE"],
+    "resources": ["horizontalpodautoscalers"],
+}
 
 
 @pytest.fixture
@@ -16,33 +22,6 @@ def face() -> Any:
     found = Face()
     yield found
     found.close()
-
-
-def policy(kind: str, match: str, **spec: Any) -> dict[str, Any]:
-    rule = {
-        "apiGroups": ["autoscaling"],
-        "apiVersions": ["v2"],
-        "operations": ["CREATE"],
-        "resources": ["horizontalpodautoscalers"],
-    }
-    constraints = {"matchPolicy": match, "resourceRules": [rule]}
-    api = {"apiVersion": "admissionregistration.k8s.io/v1", "kind": kind, "metadata": {"name": "p"}}
-    return {**api, "spec": {"matchConstraints": constraints, **spec}}
-
-
-def put_to_work(face: Face, kind: str, match: str, **spec: Any) -> None:
-    plural = kind.lower().removesuffix("y") + "ies"
-    made = face("POST", f"{API}/{plural}", policy(kind, match, **spec))
-    assert made.status == 201, made.body
-    bound = {"policyName": "p", **({"validationActions": ["Deny"]} if kind.startswith("Valid") else {})}
-    body = {
-        "apiVersion": "admissionregistration.k8s.io/v1",
-        "kind": f"{kind}Binding",
-        "metadata": {"name": "b"},
-        "spec": bound,
-    }
-    made = face("POST", f"{API}/{kind.lower()}bindings", body)
-    assert made.status == 201, made.body
 
 
 def scaler(face: Face) -> Any:
@@ -60,25 +39,25 @@ def scaler(face: Face) -> Any:
     return face("POST", f"/apis/autoscaling/v1{SCALERS}", body)
 
 
-RULE = {"expression": "object.spec.metrics[0].resource.target.averageUtilization < 50", "message": "too much"}
+TOO_MUCH = {"expression": "object.spec.metrics[0].resource.target.averageUtilization < 50", "message": "too much"}
 
 
 def test_an_equivalent_version_is_validated_as_the_one_that_matched(face: Face) -> None:
-    put_to_work(face, "ValidatingAdmissionPolicy", "Equivalent", validations=[RULE])
+    put_to_work(face, "ValidatingAdmissionPolicy", rule=RULE, validations=[TOO_MUCH])
     made = scaler(face)
     assert made.status == 422
     assert "denied request: too much" in made.message
 
 
 def test_an_exact_match_leaves_other_versions_alone(face: Face) -> None:
-    put_to_work(face, "ValidatingAdmissionPolicy", "Exact", validations=[RULE])
+    put_to_work(face, "ValidatingAdmissionPolicy", rule=RULE, match="Exact", validations=[TOO_MUCH])
     assert scaler(face).status == 201
 
 
 def test_a_mutation_of_an_equivalent_version_comes_back_in_the_version_of_the_write(face: Face) -> None:
     source = '[JSONPatch{op: "replace", path: "/spec/metrics/0/resource/target/averageUtilization", value: 40}]'
     mutations = [{"patchType": "JSONPatch", "jsonPatch": {"expression": source}}]
-    put_to_work(face, "MutatingAdmissionPolicy", "Equivalent", mutations=mutations, reinvocationPolicy="Never")
+    put_to_work(face, "MutatingAdmissionPolicy", rule=RULE, mutations=mutations, reinvocationPolicy="Never")
     made = scaler(face)
     assert made.status == 201, made.body
     assert made.doc["spec"]["targetCPUUtilizationPercentage"] == 40

@@ -49,7 +49,7 @@ def test_match_conditions_and_audit_annotations() -> None:
     )
     assert evaluate(policy, _input({})).denials == []
     noted = _policy(auditAnnotations=[{"key": "k", "valueExpression": "'v ' + request.name"}])
-    assert evaluate(noted, _input({})).annotations == {"p/k": "v a"}
+    assert evaluate(noted, _input({})).annotations == {"k": "v a"}
 
 
 def test_authorizer_is_asked() -> None:

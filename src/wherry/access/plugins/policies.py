@@ -6,7 +6,7 @@ What there is of them is read once and again when one changes; without any, noth
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from wherry.access.pending import settled
 from wherry.access.plugins.expressions import Decide, authorizer, request_document
 from wherry.access.plugins.matching import GROUP, Matcher, Selected, exempt, shown
 from wherry.access.plugins.patching import PatchError, configured, patched, put_back
+from wherry.access.plugins.turns import Turns, turns
 from wherry.machinery.kinds import Obj
 from wherry.storage.api import Event
 from wherry.store.definition import Definition, labels_of
@@ -26,8 +27,9 @@ from wherry.store.registry import Registry
 from wherry.store.store import Store
 
 if TYPE_CHECKING:
-    from wherry.machinery.cel.policy import Input, Policy
+    from wherry.machinery.cel.policy import Denial, Input, Policy
 
+_FAILURE = "validation.policy.admission.k8s.io/validation_failure"
 _CODES = {"Unauthorized": 401, "Forbidden": 403, "RequestEntityTooLarge": 413, "Invalid": 422}
 
 
@@ -36,6 +38,9 @@ class _Hook:
 
     def __init__(self, policy: Obj, bindings: list[Obj]):
         self.policy = policy
+        self.name, self.uid = policy["metadata"]["name"], policy["metadata"]["uid"]
+        self.fail = policy["spec"].get("failurePolicy") != "Ignore"
+        self.again = policy["spec"].get("reinvocationPolicy") == "IfNeeded"
         self.constraints = _matcher(policy["spec"].get("matchConstraints"))
         self.bindings = [(b, _matcher(b["spec"].get("matchResources"), rules_required=False)) for b in bindings]
         self._compiled: Policy | None = None
@@ -51,6 +56,9 @@ class _Hook:
 
 def _matcher(match: Obj | None, *, rules_required: bool = True) -> Matcher | None:
     return None if match is None else Matcher(match, match.get("resourceRules") or (), rules_required=rules_required)
+
+
+_Invocation = tuple[_Hook, Obj, Obj | None, Definition]  # policy, binding, parameters, what it matched
 
 
 class Policies:
@@ -108,54 +116,87 @@ class Policies:
     async def _validate(self, ask: Ask, hooks: list[_Hook]) -> None:
         from wherry.machinery.cel.policy import evaluate
 
-        denied: list[tuple[str, str]] = []
-        async for hook, binding, _, request in self._matching(ask, hooks, denied):
-            policy, name = hook.policy["metadata"]["name"], binding["metadata"]["name"]
+        denied: list[tuple[str, str]] = []  # (text, reason)
+
+        def failed(hook: _Hook, binding: Obj, why: str) -> None:
+            if hook.fail:
+                denied.append((f"{_validating(hook, binding)} denied request: {why}", ""))
+
+        notes: dict[str, dict[str, None]] = {}
+        for hook, binding, params, matched in self._matching(ask, hooks, failed):
+            request = await self._input(ask, matched, params)
             outcome = await settled(partial(evaluate, hook.compiled, request))
             actions = binding["spec"].get("validationActions") or []
             for denial in outcome.denials:
                 if "Deny" in actions:
-                    text = (
-                        f"ValidatingAdmissionPolicy '{policy}' with binding '{name}' denied request: {denial.message}"
-                    )
-                    denied.append((text, denial.reason))
+                    denied.append((f"{_validating(hook, binding)} denied request: {denial.message}", denial.reason))
+                if "Audit" in actions:
+                    ask.annotate(_FAILURE, _failure(binding, denial))
                 if "Warn" in actions:
-                    text = f"Validation failed for ValidatingAdmissionPolicy '{policy}' with binding '{name}'"
-                    ask.ctx.warnings.append(f"{text}: {denial.message}")
+                    text = f"Validation failed for {_validating(hook, binding)}: {denial.message}"
+                    ask.ctx.warnings.append(text)
+            for why in outcome.failures:
+                failed(hook, binding, why)
+            for key, value in outcome.annotations.items():
+                notes.setdefault(f"{hook.name}/{key}", {})[value] = None
+        for key, values in notes.items():
+            ask.annotate(key, ", ".join(values))
         if denied:
             raise _refusal(ask, *denied[0])
 
     async def _mutate(self, ask: Ask, hooks: list[_Hook]) -> None:
-        denied: list[tuple[str, str]] = []
-        async for hook, binding, matched, request in self._matching(ask, hooks, denied):
-            await self._mutate_one(ask, hook, binding, matched, request)
-        if denied:
-            raise _refusal(ask, *denied[0])
+        refused: list[tuple[str, str]] = []  # (text, reason)
 
-    async def _mutate_one(self, ask: Ask, hook: _Hook, binding: Obj, matched: Definition, request: Input) -> None:
+        def failed(hook: _Hook, binding: Obj, why: str, reason: str = "Forbidden") -> None:
+            if hook.fail:
+                where = f"policy '{hook.name}' with binding '{binding['metadata']['name']}'"
+                refused.append((f"{where} denied request: {why}", reason))
+
+        taken = turns(ask, "policies")
+        taken.begin(ask)
+        for invocation in list(self._matching(ask, hooks, failed)):
+            for problem in await self._take_turn(ask, taken, *invocation):
+                failed(*invocation[:2], problem, "Invalid")
+        taken.end(ask)
+        if refused:
+            raise _refusals(ask, refused)
+
+    async def _take_turn(
+        self, ask: Ask, taken: Turns, hook: _Hook, binding: Obj, params: Obj | None, matched: Definition
+    ) -> list[str]:
+        """Let one policy change the object. What went wrong."""
         from wherry.machinery.cel.errors import CelError
 
         policy = hook.compiled
+        if policy.problem:
+            return [policy.problem]
+        request = await self._input(ask, matched, params)
         try:
-            if policy.problem:
-                raise CelError(policy.problem)
             if not await settled(partial(policy.matches, request)):
-                return
-            for mutation in policy.mutations:
-                current = replace(request, object=await shown(ask, matched, ask.obj))
+                return []
+        except CelError as error:
+            return [str(error)]
+        turn = hook.uid, binding["metadata"]["uid"], params and params["metadata"]["uid"]
+        if taken.over(turn):
+            return []
+        problems: list[str] = []
+        changed = False
+        for mutation in policy.mutations:
+            current = replace(request, object=await shown(ask, matched, ask.obj))
+            try:
                 document = await settled(partial(_mutated, policy, *mutation, current, matched))
-                await put_back(ask, matched, document)
-        except (CelError, errors.BadRequest) as error:
-            if policy.fail:
-                where = f"policy '{policy.name}' with binding '{binding['metadata']['name']}'"
-                raise _plain_refusal(ask, f"{where} denied request: {error}") from None
+                changed |= await put_back(ask, matched, document)
+            except (CelError, errors.BadRequest) as error:
+                problems.append(str(error))
+        taken.took(turn, changed=changed, again=hook.again)
+        return problems
 
     # --- what matches ------------------------------------------------------------------------------------------------
-    async def _matching(
-        self, ask: Ask, hooks: list[_Hook], denied: list[tuple[str, str]]
-    ) -> AsyncIterator[tuple[_Hook, Obj, Definition, Input]]:
+    def _matching(
+        self, ask: Ask, hooks: list[_Hook], failed: Callable[[_Hook, Obj, str], None]
+    ) -> Iterator[_Invocation]:
         """Each policy and binding that concern the write, once per parameter object, with the definition in whose
-        version the policy sees it."""
+        version the policy sees it. `failed` hears of bindings whose parameters are missing."""
         for hook in hooks:
             matched = hook.constraints and hook.constraints.matches(ask, self.store, self.registry)
             if not matched:
@@ -166,13 +207,10 @@ class Policies:
                 try:
                     found = self._params(ask, hook.policy["spec"].get("paramKind"), binding["spec"].get("paramRef"))
                 except LookupError as error:
-                    if hook.policy["spec"].get("failurePolicy") != "Ignore":
-                        policy, name = hook.policy["metadata"]["name"], binding["metadata"]["name"]
-                        text = f"ValidatingAdmissionPolicy '{policy}' with binding '{name}' denied request"
-                        denied.append((f"{text}: failed to configure binding: {error.args[0]}", ""))
+                    failed(hook, binding, f"failed to configure binding: {error.args[0]}")
                     continue
                 for params in found:
-                    yield hook, binding, matched, await self._input(ask, matched, params)
+                    yield hook, binding, params, matched
 
     def _params(self, ask: Ask, kind: Obj | None, ref: Obj | None) -> list[Obj | None]:
         """The parameter objects of a binding. Raises LookupError where there must be some."""
@@ -251,7 +289,26 @@ def _refusal(ask: Ask, text: str, reason: str) -> errors.StatusError:
     return errors.StatusError(full, details=details, reason=reason, code=_CODES.get(reason, 403))
 
 
-def _plain_refusal(ask: Ask, text: str) -> errors.StatusError:
+def _refusals(ask: Ask, refused: list[tuple[str, str]]) -> errors.StatusError:
+    """The first text and reason of those given; all texts as causes."""
     res = ask.definition.resource
-    details = errors.resource_details(res.group, res.name, ask.name, causes=[{"message": text}])
-    return errors.StatusError(text, details=details, reason="Invalid", code=403)
+    details = errors.resource_details(res.group, res.name, ask.name, causes=[{"message": text} for text, _ in refused])
+    text, reason = refused[0]
+    return errors.StatusError(text, details=details, reason=reason, code=403)
+
+
+def _validating(hook: _Hook, binding: Obj) -> str:
+    return f"ValidatingAdmissionPolicy '{hook.name}' with binding '{binding['metadata']['name']}'"
+
+
+def _failure(binding: Obj, denial: Denial) -> str:
+    """The value of the audit annotation that tells of a failed validation (ValidationFailureValue)."""
+    spec = binding["spec"]
+    failure = {
+        "message": denial.message,
+        "policy": spec["policyName"],
+        "binding": binding["metadata"]["name"],
+        "expressionIndex": denial.expression,
+        "validationActions": spec["validationActions"],
+    }
+    return orjson.dumps([failure]).decode()

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from wherry import errors
-from wherry.access.admission import Ask, Plugin, Rounds
+from wherry.access.admission import Ask, Plugin
 from wherry.access.plugins.expressions import Decide, request_document
 from wherry.access.plugins.hooks import Hook, Hooks
 from wherry.access.plugins.matching import exempt, shown
 from wherry.access.plugins.patching import PatchError, patched, put_back
+from wherry.access.plugins.turns import turns
 from wherry.kit import gojson
 from wherry.kit.ids import new_uid
 from wherry.store.definition import Definition
@@ -39,20 +40,6 @@ _VALIDATING = "validating.webhook.admission.k8s.io/"
 
 class CallFailed(Exception):
     """A webhook that could not be asked, or that did not answer."""
-
-
-class _Seen:
-    """What a request remembers between two rounds of mutating webhooks."""
-
-    def __init__(self) -> None:
-        self.began = monotonic()
-        self.called: set[str] = set()  # those that want to be asked again after a change
-        self.due: set[str] = set()  # those that are to be
-        self.output = b""
-
-    def changed(self) -> None:
-        self.due |= self.called
-        self.called = set()
 
 
 class Webhooks:
@@ -75,30 +62,25 @@ class Webhooks:
         return plugin
 
     async def _mutate(self, ask: Ask, hooks: list[Hook]) -> None:
-        rounds = ask.rounds = ask.rounds or Rounds()
-        seen: _Seen = rounds.kept.setdefault("webhooks", _Seen())
-        if rounds.again and seen.output != _fingerprint(ask):
-            seen.changed()
+        taken = turns(ask, "webhooks")
+        taken.begin(ask)
+        again = ask.rounds is not None and ask.rounds.again
         for index, hook in enumerate(hooks):
             matched = await hook.concerns(ask, self._store, self._registry, self._decide)
-            if matched is None or (rounds.again and hook.uid not in seen.due):
+            if matched is None or taken.over(hook.uid):
                 continue
-            where = f"round_{int(rounds.again)}_index_{index}"
+            where = f"round_{int(again)}_index_{index}"
             try:
-                changed = await self._mutate_by(ask, hook, matched, where, seen.began)
+                changed = await self._mutate_by(ask, hook, matched, where, taken.began)
             except CallFailed as failed:
                 changed = False
                 if not hook.ignore:
                     raise _internal(str(failed)) from None
                 ask.annotate(f"{_FAILED_OPEN}{_MUTATION}{where}", hook.name)
-            if changed:
-                seen.changed()
-                rounds.wanted = True
-            if hook.again:
-                seen.called.add(hook.uid)
-            if monotonic() - seen.began > MOST_SECONDS:
+            taken.took(hook.uid, changed=changed, again=hook.again)
+            if monotonic() - taken.began > MOST_SECONDS:
                 raise _too_slow()
-        seen.output = _fingerprint(ask) if seen.called or seen.due else b""
+        taken.end(ask)
 
     async def _mutate_by(self, ask: Ask, hook: Hook, matched: Definition, where: str, began: float) -> bool:
         changed = False
@@ -220,10 +202,6 @@ def _operations(hook: Hook, patch: bytes) -> list[Any]:
             text = f"json: cannot unmarshal {gojson.kind_name(item)} into Go value of type jsonpatch.Operation"
             raise _undecodable(hook, text)
     return found or []
-
-
-def _fingerprint(ask: Ask) -> bytes:
-    return orjson.dumps(ask.obj, option=orjson.OPT_SORT_KEYS)
 
 
 def _undecodable(hook: Hook, why: str) -> CallFailed:

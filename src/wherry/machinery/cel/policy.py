@@ -72,6 +72,7 @@ NAMESPACE = _of(
     spec=_of("NamespaceSpec", finalizers=_SL),
     status=_of("NamespaceStatus", conditions=t.list_of(_CONDITION), phase=_S),
 )
+_MOST_OF_ANNOTATION = 10 * 1024  # bytes
 _RESULTS = {
     "bool": ("bool",),
     "string": ("string",),
@@ -132,6 +133,12 @@ def environment(scope: Scope, variables: dict[str, Type] | None = None) -> Env:
         declared["variables"] = t.struct("kubernetes.variables", variables)
     kind = _PatchEnv if scope.patch_types else Env
     return kind(declared, parent=_base())
+
+
+def typed_environment(declared: dict[str, Type]) -> Env:
+    """What an expression of a policy may refer to where the types of `object`, `oldObject` and `params` are known."""
+    known = {"request": REQUEST, "namespaceObject": NAMESPACE, "authorizer": AUTHORIZER}
+    return Env({**known, **declared}, parent=_base())
 
 
 def compile_in(text: str, scope: Scope) -> Program:
@@ -228,15 +235,20 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class Denial:
-    """A validation that failed, or an error where failurePolicy is Fail. `reason` is empty for errors."""
+    """A validation that failed, or an error where failurePolicy is Fail. `reason` is empty for errors; `expression` is
+    the place of the validation among those of the policy."""
 
     message: str
     reason: str = ""
+    expression: int = 0
 
 
 @dataclass(slots=True)
 class Outcome:
+    """`failures`: annotations that failed where failurePolicy is Fail; they refuse whatever a binding's actions are."""
+
     denials: list[Denial] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
     annotations: dict[str, str] = field(default_factory=dict)
 
 
@@ -355,11 +367,11 @@ def evaluate(policy: Policy, request: Input) -> Outcome:
         return out
     given = policy.given(request)
     budget = BUDGET
-    for item, program, message in policy.validations:
+    for index, (item, program, message) in enumerate(policy.validations):
         try:
             result, cost = program.run_counted(given, PER_CALL_LIMIT)
         except CelError as error:
-            _refuse(policy, out, f"expression '{program.source}' resulted in error: {error}")
+            _refuse(policy, out, f"expression '{program.source}' resulted in error: {error}", index)
             continue
         budget -= cost
         if budget < 0:
@@ -367,15 +379,14 @@ def evaluate(policy: Policy, request: Input) -> Outcome:
             _refuse(policy, out, text)
             return out
         if result is not True:
-            out.denials.append(Denial(_message(item, message, given), item.get("reason") or "Invalid"))
-    for key, text in _annotations(policy, given, out):
-        out.annotations[f"{policy.name}/{key}"] = text
+            out.denials.append(Denial(_message(item, message, given), item.get("reason") or "Invalid", index))
+    out.annotations.update(_annotations(policy, given, out))
     return out
 
 
-def _refuse(policy: Policy, out: Outcome, message: str) -> None:
+def _refuse(policy: Policy, out: Outcome, message: str, expression: int = 0) -> None:
     if policy.fail:
-        out.denials.append(Denial(message))
+        out.denials.append(Denial(message, expression=expression))
 
 
 def _message(item: Obj, program: Program | None, given: Obj) -> str:
@@ -396,7 +407,8 @@ def _annotations(policy: Policy, given: Obj, out: Outcome) -> Iterator[tuple[str
         try:
             value = program.run(given, PER_CALL_LIMIT)
         except CelError as error:
-            _refuse(policy, out, f"expression '{source}' resulted in error: {error}")
+            if policy.fail:
+                out.failures.append(f"expression '{source}' resulted in error: {error}")
             continue
         if isinstance(value, str) and value.strip():
-            yield key, value.strip()[: 10 * 1024]
+            yield key, value.strip().encode()[:_MOST_OF_ANNOTATION].decode(errors="ignore")

@@ -1,0 +1,72 @@
+"""Wiring: each policy is checked once for every generation, against the kinds and schemas that are served then."""
+
+from __future__ import annotations
+
+from wherry.client import Client, Kind
+from wherry.client.client import APPLY
+from wherry.errors import NotFound
+from wherry.features.admissionpolicies.types_reconcile import Obj, first_kinds, group_versions, params_kind
+from wherry.machinery.kinds import GroupVersionKind
+from wherry.runtime.informer import Key
+from wherry.runtime.standalone import Standalone
+
+GROUP = "admissionregistration.k8s.io"
+POLICIES = Kind(GROUP, "v1", "validatingadmissionpolicies", namespaced=False)
+MANAGER = "validatingadmissionpolicy-status-controller"
+ACCOUNT = f"system:serviceaccount:kube-system:{MANAGER}"
+
+
+class TypesController(Standalone):
+    """One per workspace."""
+
+    def __init__(self, client: Client):
+        super().__init__(client, "admissionpolicies")
+        self._policies = self._shared.collection(POLICIES)
+        self._policies.handlers.append(self._changed)
+
+    def _changed(self, before: Obj | None, after: Obj | None) -> None:
+        if after is not None:
+            self._workers.queue.add(("", after["metadata"]["name"]))
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Say what is wrong with the types in one policy."""
+        from wherry.machinery.cel.typecheck import expression_warnings
+
+        policy = self._policies.get("", key[1])
+        if policy is None:
+            return None
+        meta = policy["metadata"]
+        if meta["generation"] <= (policy.get("status") or {}).get("observedGeneration", 0):
+            return None
+        served = {version: await self._served(*version) for version in group_versions(policy)}
+        schemas = {kind: await self._schema(kind) for kind in first_kinds(policy, served)}
+        params = params_kind(policy)
+        warnings = expression_warnings(policy, schemas, params and await self._schema(params))
+        status = {"observedGeneration": meta["generation"], "typeChecking": {"expressionWarnings": warnings}}
+        if not warnings:
+            status["typeChecking"] = {}
+        await self._write(meta, status)
+        return None
+
+    async def _served(self, group: str, version: str) -> dict[str, str]:
+        """The kinds of a group version by resource."""
+        try:
+            found = await self._client.request("GET", Kind(group, version, "").root)
+        except NotFound:
+            return {}
+        return {resource["name"]: resource["kind"] for resource in found["resources"]}
+
+    async def _schema(self, kind: GroupVersionKind) -> Obj | None:
+        from wherry.machinery.openapi.resolve import resolved
+
+        try:
+            document = await self._client.request("GET", "/openapi/v3" + Kind(kind.group, kind.version, "").root)
+        except NotFound:
+            return None
+        return resolved(document, kind)
+
+    async def _write(self, meta: Obj, status: Obj) -> None:
+        named = {"name": meta["name"], "uid": meta["uid"]}
+        patch = {"apiVersion": f"{GROUP}/v1", "kind": "ValidatingAdmissionPolicy", "metadata": named, "status": status}
+        path, query = POLICIES.path("", meta["name"], "status"), {"fieldManager": MANAGER, "force": "true"}
+        self._policies.put(await self._client.request("PATCH", path, query, patch, APPLY))
