@@ -43,7 +43,9 @@ def test_transition_rule_runs_on_update_only() -> None:
 def test_unchanged_values_are_ratcheted() -> None:
     rules = Rules(_schema({"type": "integer"}, {"rule": "self > 5"}))
     assert len(rules({"x": 3}, None)) == 1
-    assert rules({"x": 3}, {"x": 3}) == []
+    told: list[str] = []
+    assert rules({"x": 3}, {"x": 3}, told) == []
+    assert told == ["x: Invalid value: 3: failed rule: self > 5"]
 
 
 def test_formats_are_converted_where_they_are_read() -> None:

@@ -172,7 +172,7 @@ def test_rules_are_not_run_on_what_is_invalid() -> None:
     ran: list[Obj] = []
 
     def rules(structural: Structural, raw: Obj) -> Any:
-        def check(obj: Obj, old: Obj | None) -> list[FieldError]:
+        def check(obj: Obj, old: Obj | None, let_pass: list[str] | None = None) -> list[FieldError]:
             ran.append(obj)
             return [FieldError("spec", "FieldValueInvalid", "a rule")]
 

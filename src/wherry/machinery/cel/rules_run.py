@@ -32,11 +32,13 @@ class Rules:
         self.place = _Place.make(schema, schema, resource, declare(schema, resource)) if root else None
         self.node = Node(schema)
 
-    def __call__(self, obj: Obj, old: Obj | None) -> list[FieldError]:
+    def __call__(self, obj: Obj, old: Obj | None, let_pass: list[str] | None = None) -> list[FieldError]:
         if self.place is None:
             return []
         run = _Run(Correlated(obj, old, self.node) if old is not None else None)
         run.visit(self.place, "", obj, old, run.top, None)
+        if let_pass is not None:
+            let_pass += run.let_pass
         return run.errors
 
 
@@ -141,7 +143,7 @@ class _Stop(Exception):
 class _Run:
     def __init__(self, top: Correlated | None):
         self.errors: list[FieldError] = []
-        self.warnings: list[str] = []
+        self.let_pass: list[str] = []  # errors of values that have not changed (ratcheting)
         self.budget = BUDGET
         self.top = top
         self.stopped = False
@@ -283,7 +285,7 @@ class _Run:
             raise _Stop
         found = _rule_error(path or "<nil>", place.kind, variables["@raw"], text, rule.rule.get("reason"))
         if ratchet:
-            self.warnings.append(str(found))
+            self.let_pass.append(str(found))
         else:
             self.errors.append(found)
 

@@ -28,8 +28,8 @@ _NOT_CHECKED = (
 class RuleChecker(Protocol):
     """Runs the validation rules of one compiled schema; made by the CEL room."""
 
-    def __call__(self, obj: Obj, old: Obj | None) -> list[FieldError]:
-        """Errors of all rules; `old` is None on create."""
+    def __call__(self, obj: Obj, old: Obj | None, let_pass: list[str] | None = None) -> list[FieldError]:
+        """Errors of all rules; `old` is None on create. Those of values that have not changed go to `let_pass`."""
 
 
 class CustomStrategy(Strategy):
@@ -54,6 +54,7 @@ class CustomStrategy(Strategy):
         self.storage = storage  # the storage version's schema where that is another version
         self.rules = rules
         self._parts: tuple[bool, Structural | None] | None = None
+        self._let_pass: list[str] = []  # by the last validation, for the warnings that are asked for right after it
 
     def _schema_parts(self) -> tuple[bool, Structural | None]:
         """(whether there are validation rules, the schema of status), looked up on the first write."""
@@ -115,7 +116,11 @@ class CustomStrategy(Strategy):
         return _finalizer_warnings(obj["metadata"].get("finalizers"), None)
 
     def warnings_update(self, new: Obj, old: Obj) -> list[str]:
-        return _finalizer_warnings(new["metadata"].get("finalizers"), old["metadata"].get("finalizers"))
+        finalizers = _finalizer_warnings(new["metadata"].get("finalizers"), old["metadata"].get("finalizers"))
+        return self._let_pass + finalizers
+
+    def warnings_status_update(self, new: Obj, old: Obj) -> list[str]:
+        return self._let_pass
 
     # --- /status -----------------------------------------------------------------------------------------------------
     def prepare_status_update(self, new: Obj, old: Obj) -> None:
@@ -154,11 +159,12 @@ class CustomStrategy(Strategy):
         return (scale.check_spec(obj) if spec else []) + scale.check_status(obj)
 
     def _with_rules(self, errors: list[FieldError], obj: Obj, old: Obj | None) -> list[FieldError]:
+        self._let_pass = []
         if not self._schema_parts()[0]:
             return errors
         if any(error.reason in _BLOCKING or error.reason == "FieldValueTypeInvalid" for error in errors):
             return [*errors, FieldError("<nil>", "FieldValueInvalid", _NOT_CHECKED)]
-        return errors + self.rules(obj, old) if self.rules is not None else errors
+        return errors + self.rules(obj, old, self._let_pass) if self.rules is not None else errors
 
 
 _ABSENT = object()
