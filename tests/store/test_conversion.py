@@ -18,40 +18,13 @@ from wherry.storage import open_storage
 from wherry.store import crds
 
 from .api import MERGE, Api, run
+from .things import CRDS, V1, V2, definition, established, thing, version
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "access"))
 from webhook_server import Webhook, json_answer, running
 
 Obj = dict[str, Any]
-CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 APPLY = "application/apply-patch+yaml"
-V1, V2 = "/apis/c.example.com/v1/namespaces/default/things", "/apis/c.example.com/v2/namespaces/default/things"
-
-
-def version(name: str, field: str, *, storage: bool = False, **more: Any) -> Obj:
-    """A version whose spec has one string, under this name, and replicas."""
-    properties = {field: {"type": "string"}, "replicas": {"type": "integer"}}
-    schema = {"type": "object", "properties": {"spec": {"type": "object", "properties": properties}}}
-    return {"name": name, "served": True, "storage": storage, "schema": {"openAPIV3Schema": schema}, **more}
-
-
-def definition(versions: list[Obj], conversion: Obj | None = None) -> Obj:
-    return {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": "things.c.example.com"},
-        "spec": {
-            "group": "c.example.com",
-            "scope": "Namespaced",
-            "names": {"plural": "things", "singular": "thing", "kind": "Thing", "listKind": "ThingList"},
-            "versions": versions,
-            **({"conversion": conversion} if conversion else {}),
-        },
-    }
-
-
-def thing(api: str, name: str, **spec: Any) -> Obj:
-    return {"apiVersion": f"c.example.com/{api}", "kind": "Thing", "metadata": {"name": name}, "spec": spec}
 
 
 def convert(review: Obj) -> Obj:
@@ -71,16 +44,6 @@ def convert(review: Obj) -> Obj:
 def reviewed(review: Obj, objects: list[Obj], **result: str) -> Obj:
     response = {"uid": review["request"]["uid"], "convertedObjects": objects, "result": result or {"status": "Success"}}
     return {"apiVersion": review["apiVersion"], "kind": "ConversionReview", "response": response}
-
-
-async def established(api: Api, crd: Obj) -> None:
-    answer = await api.call("POST", CRDS, crd)
-    assert answer["kind"] == "CustomResourceDefinition", answer
-    for _ in range(50):
-        if (await api.respond("GET", V1)).status == 200:
-            return
-        await asyncio.sleep(0)
-    raise AssertionError("not served")
 
 
 async def with_webhook(api: Api, test: Callable[[Api, Webhook], Awaitable[None]]) -> None:

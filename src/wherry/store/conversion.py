@@ -22,7 +22,8 @@ from wherry import errors
 from wherry.kit.ids import new_uid
 from wherry.machinery.crd import review
 from wherry.machinery.crd.review import ConversionError
-from wherry.machinery.crd.versions import CustomVersion
+from wherry.machinery.crd.versions import NO_SUCH_VERSION, CustomVersion
+from wherry.machinery.fields.values import TypedError
 from wherry.machinery.kinds import Obj
 from wherry.machinery.schema.embedded import CoerceError
 from wherry.machinery.schema.objectmeta import MetaError, coerce_object_meta
@@ -128,18 +129,18 @@ class Webhooks:
         except ConversionError as failed:
             raise _refusal(failed) from None
 
-    async def other(self, obj: Obj, api_version: str) -> Obj | None:
-        """An object in any version of the kind for managed fields, None where that cannot be had."""
+    async def other(self, obj: Obj, api_version: str) -> Obj | ConversionError:
+        """An object in any version of the kind for managed fields, or why that cannot be had."""
         try:
             return (await self._all([obj], api_version))[0]
-        except ConversionError:
-            return None
+        except ConversionError as failed:
+            return failed
 
     # --- the call ----------------------------------------------------------------------------------------------------
     async def _all(self, objects: list[Obj], api_version: str) -> list[Obj]:
         """Every object in a version, in order; those that are in it already are not sent."""
         if api_version not in self._known:
-            raise ConversionError(f"request to convert CR to an invalid group/version: {api_version}")
+            raise ConversionError(f"{NO_SUCH_VERSION}: {api_version}")
         away = [index for index, obj in enumerate(objects) if obj.get("apiVersion") != api_version]
         for index in away:
             if (source := objects[index].get("apiVersion")) not in self._known:
@@ -182,19 +183,19 @@ class Memo:
     def __init__(self, webhooks: Webhooks, nodes: Callable[[str], Any]):
         self._webhooks = webhooks
         self._nodes = nodes
-        self._known: dict[tuple[bytes, str], Obj | None] = {}
+        self._known: dict[tuple[bytes, str], Obj | ConversionError] = {}
 
-    def convert(self, obj: Obj, api_version: str) -> tuple[Obj, Any] | None:
+    def convert(self, obj: Obj, api_version: str) -> tuple[Obj, Any]:
         node = self._nodes(api_version)
-        if node is None:
-            return None
         if obj.get("apiVersion") == api_version:
             return obj, node
         key = orjson.dumps(obj), api_version
         if key not in self._known:
             raise NeedsConversion(obj, api_version)
         found = self._known[key]
-        return None if found is None else (found, node)
+        if isinstance(found, ConversionError):
+            raise TypedError.saying(str(found))
+        return found, node
 
     async def learn(self, wanted: NeedsConversion) -> None:
         key = orjson.dumps(wanted.obj), wanted.api_version
@@ -203,7 +204,8 @@ class Memo:
 
 async def converging(d: Definition, ctx: WriteContext, make: Callable[[], Obj]) -> Obj:
     """What `make` gives once every conversion that its managed fields ask for is known."""
-    memo = Memo(d.conversion, d.nodes or (lambda _: None))
+    assert d.nodes is not None
+    memo = Memo(d.conversion, d.nodes)
     ctx.convert = memo.convert
     while True:
         try:

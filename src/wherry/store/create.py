@@ -117,6 +117,8 @@ async def _store(store: Store, d: Definition, namespace: str, obj: Obj, ctx: Wri
             if ctx.dry_run:
                 if (standing := store.storage.newest(key)) is not None:
                     raise RevisionConflict(key, standing)
+                if d.refresh is not None:
+                    d.refresh(obj)
                 shown = d.from_storage(obj) if d.conversion is None else await d.conversion.shown(obj)
                 return Outcome(orjson.dumps(shown), 201, obj)
             kept = obj if d.conversion is None else await d.conversion.stored(obj)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from wherry import errors
 from wherry.machinery import builtins
-from wherry.machinery.crd.versions import CustomVersion, compile_versions, openapi_schema
+from wherry.machinery.crd.versions import NO_SUCH_VERSION, CustomVersion, compile_versions, openapi_schema
+from wherry.machinery.fields.values import TypedError
 from wherry.machinery.kinds import Obj, Resource
 from wherry.store.definition import MAX_CUSTOM, Definition
 
@@ -60,10 +61,16 @@ class _Types:
             self._nodes[api_version] = from_structural(openapi_schema(version), builtins.schema, self._loose)
         return self._nodes[api_version]
 
-    def convert(self, obj: Obj, api_version: str) -> tuple[Obj, Any] | None:
+    def convert(self, obj: Obj, api_version: str) -> tuple[Obj, Any]:
         """Without a webhook the versions of an object differ in their name only."""
+        return {**obj, "apiVersion": api_version}, self.known(api_version)
+
+    def known(self, api_version: str) -> Any:
+        """The type of one version. Raises TypedError for a version that there is not."""
         node = self.node(api_version)
-        return None if node is None else ({**obj, "apiVersion": api_version}, node)
+        if node is None:
+            raise TypedError.saying(f"{NO_SUCH_VERSION}: {api_version}")
+        return node
 
     def replicas(self) -> dict[str, tuple[str, ...] | None]:
         """apiVersion -> where its /scale finds the replicas."""
@@ -133,7 +140,7 @@ def _definition(workspace: str, crd: Obj, version: CustomVersion, types: _Types)
         fields=version.fields,
         schema=version.openapi,
         convert=types.convert,
-        nodes=types.node,
+        nodes=types.known,
         replicas=types.replicas() if version.scale is not None else None,
     )
     d.version = version

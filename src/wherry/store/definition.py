@@ -77,7 +77,8 @@ class Definition:
     schema: Any = None  # strategic merge patch and OpenAPI: name of the schema or the schema itself
     # Where a webhook converts: a store.conversion.Webhooks. Records must be prepared by it before they are read.
     conversion: Any = None
-    # What managed fields need of the other versions of the kind: (object, apiVersion) -> (object, type) or None.
+    # What managed fields need of the other versions of the kind: (object, apiVersion) -> (object, type) or None. Both
+    # raise TypedError where there is no way to a version.
     convert: Callable[[Obj, str], tuple[Obj, Any] | None] | None = None
     nodes: Callable[[str], Any] | None = None  # apiVersion -> the type alone
     replicas: dict[str, tuple[str, ...] | None] | None = None  # apiVersion -> where /scale finds them
@@ -141,7 +142,7 @@ class Definition:
 
     def fresh(self, record: Record) -> None:
         """Mark a record that this definition wrote just now: its bytes need no refreshing."""
-        if self.refresh is not None and self.same_version:
+        if self.refresh is not None and self.same_version and not self.version.restores_status:
             record.cache = {self: record.value}
 
     def read(self, record: Record) -> Obj:

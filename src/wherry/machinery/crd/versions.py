@@ -41,6 +41,12 @@ class CustomVersion:
     deprecation: str  # text of a Warning header, or ""
 
     @property
+    def restores_status(self) -> bool:
+        """Whether a status that a creator may not give, and that is not stored, is shown by default."""
+        properties = (self.openapi or {}).get("properties") or {}
+        return self.strategy.status and "default" in (properties.get("status") or {})
+
+    @property
     def storage_api_version(self) -> str:
         return f"{self.resource.group}/{self.storage}"
 
@@ -110,6 +116,9 @@ def _schemas(versions: list[Obj]) -> dict[str, Structural | None]:
             done.append((raw, found))
         out[version["name"]] = found
     return out
+
+
+NO_SUCH_VERSION = "request to convert CR to an invalid group/version"
 
 
 def openapi_schema(version: Obj) -> Obj | None:

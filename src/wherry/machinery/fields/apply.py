@@ -22,6 +22,7 @@ from wherry.machinery.fields.managed import (
     cap_updaters,
     empty_object,
     filtered,
+    in_version,
     reconciled,
     update_managed,
     without_changes,
@@ -31,7 +32,7 @@ from wherry.machinery.fields.nodes import Node
 from wherry.machinery.fields.reset import Reset, keep
 from wherry.machinery.fields.sets import LEAF, FieldSet, difference, has, intersection, of_paths, union
 from wherry.machinery.fields.typed import check, ensure_named, to_set
-from wherry.machinery.fields.values import ABSENT, TypedError, equal
+from wherry.machinery.fields.values import ABSENT, TypedError, doing, equal
 from wherry.machinery.kinds import GroupVersionKind, Obj
 from wherry.machinery.patch.refusals import unclassified
 
@@ -141,7 +142,10 @@ class _Work:
         if not managed and self.exists:
             managed = self.before_first()
         self.check_patch()
-        obj, managed = self.updated(managed, force)
+        try:
+            obj, managed = self.updated(managed, force)
+        except TypedError as error:
+            raise unclassified(str(error)) from None
         managed = self.stripped(managed)
         if obj is None:
             return Applied(self.live, book.encode(managed), False)
@@ -195,16 +199,16 @@ class _Work:
     # --- Updater.Apply ----------------------------------------------------------------------------------------------
 
     def updated(self, managed: Managed, force: bool) -> tuple[Obj | None, Managed]:
+        """Raises TypedError."""
         managed = reconciled(managed, self.live, self.node, self.version, self.convert)
-        try:
+        with doing("failed to merge config"):
             obj: Obj = merge(self.live if self.exists else ABSENT, self.patch, self.node)
-        except TypedError as error:
-            raise unclassified(f"failed to merge config: {error}") from None
         last = managed.get(self.manager)
         fields = keep(to_set(self.patch, self.node), self.reset)
         time = last.time if last is not None else None
         managed = {**managed, self.manager: Owned(fields, self.version, time)}
-        obj = self.pruned(obj, managed, last)
+        with doing("failed to prune fields"):
+            obj = self.pruned(obj, managed, last)
         changes = filtered(compare(self.live, obj, self.node), self.reset)
         managed, conflicts = without_changes(
             managed, self.manager, self.live, obj, self.version, changes, self.reset, self.convert, force
@@ -217,7 +221,7 @@ class _Work:
         api_version = obj.get("apiVersion")
         if version == api_version or (self.convert is None):
             return obj, self.node
-        return self.convert(obj, version)
+        return in_version(self.convert, obj, version)
 
     def pruned(self, merged: Obj, managed: Managed, last: Owned | None) -> Obj:
         """Without what the applier set last time, sets no longer, and nobody else owns."""
@@ -225,13 +229,16 @@ class _Work:
             return merged
         if last.api_version == self.version and not difference(last.fields, managed[self.manager].fields):
             return merged  # everything is set again
-        there = self.converted(merged, last.api_version)
+        with doing("failed to convert merged object to last applied version"):
+            there = self.converted(merged, last.api_version)
         if there is None:
             return merged
         obj, node = there
         kept: Obj = remove(obj, ensure_named(last.fields, node), node) or {}
-        kept = self.with_owned(obj, kept, last.api_version, managed)
-        kept = self.with_dangling(obj, kept, last, node)
+        with doing("failed add back owned items"):
+            kept = self.with_owned(obj, kept, last.api_version, managed)
+        with doing("failed add back dangling items"):
+            kept = self.with_dangling(obj, kept, last, node)
         back = self.converted(kept, self.version)
         return merged if back is None else back[0]
 
@@ -243,7 +250,10 @@ class _Work:
         order = [version] if version in per_version else []
         order += [other for other in per_version if other != version]
         for other in order:
-            before, after = self.converted(merged, other), self.converted(kept, other)
+            with doing(f"failed to convert merged object at version {other}"):
+                before = self.converted(merged, other)
+            with doing(f"failed to convert pruned object at version {other}"):
+                after = self.converted(kept, other)
             if before is None or after is None:
                 continue
             merged, node = before
@@ -255,7 +265,8 @@ class _Work:
 
     def with_dangling(self, merged: Obj, kept: Obj, last: Owned, node: Node) -> Obj:
         """Put back what the applier never owned: items that nobody owns are nobody's to remove."""
-        there = self.converted(kept, last.api_version)
+        with doing("failed to convert pruned object to last applied version"):
+            there = self.converted(kept, last.api_version)
         if there is None:
             return merged
         kept_fields = ensure_named(to_set(there[0], node), node)

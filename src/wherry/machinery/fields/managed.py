@@ -22,10 +22,12 @@ from wherry.machinery.fields.nodes import Node
 from wherry.machinery.fields.reconcile import reconcile
 from wherry.machinery.fields.reset import Reset, keep
 from wherry.machinery.fields.sets import LEAF, FieldSet, difference, intersection, of_fields, union
-from wherry.machinery.fields.values import TypedError
+from wherry.machinery.fields.typed import check
+from wherry.machinery.fields.values import TypedError, doing
 from wherry.machinery.kinds import Obj
 
-# (object, apiVersion) -> the object in that version and its type, or None when the version is no longer served
+# (object, apiVersion) -> the object in that version and its type, or None when there is no such version. Raises
+# TypedError where there is no way to it.
 Convert = Callable[[Obj, str], tuple[Obj, Node] | None]
 
 MAX_UPDATERS = 10
@@ -164,16 +166,24 @@ def reconciled(managed: Managed, live: Obj, node: Node, version: str, convert: C
     for manager, owned in managed.items():
         type_ = node
         if owned.api_version != version:
-            converted = convert(live, owned.api_version) if convert is not None else (live, None)
-            if converted is None:
-                continue  # a version that is served no more
-            if converted[1] is None:
+            if convert is None:
                 out[manager] = owned
                 continue
+            converted = in_version(convert, live, owned.api_version)
+            if converted is None:
+                continue  # a version that is served no more
             type_ = converted[1]
         fields = reconcile(owned.fields, type_)
         out[manager] = owned if fields is owned.fields else owned._replace(fields=fields)
     return out
+
+
+def in_version(convert: Convert, obj: Obj, version: str) -> tuple[Obj, Node] | None:
+    """An object in another version, which must fit that version's type. Raises TypedError."""
+    found = convert(obj, version)
+    if found is not None:
+        check(*found)
+    return found
 
 
 def without_changes(
@@ -229,10 +239,14 @@ def _converted(
     """(changed, removed) as another version sees it, None when that version is gone."""
     if convert is None:
         return same
-    before, after = convert(old, version), convert(new, version)
+    with doing("failed to convert old object"):
+        before = in_version(convert, old, version)
+    with doing("failed to convert new object"):
+        after = in_version(convert, new, version)
     if before is None or after is None:
         return None
-    changes = filtered(compare(before[0], after[0], after[1]), reset)
+    with doing("failed to compare objects"):
+        changes = filtered(compare(before[0], after[0], after[1]), reset)
     return union(changes.modified, changes.added), changes.removed
 
 

@@ -5,6 +5,8 @@ Mirrors the helpers of sigs.k8s.io/structured-merge-diff/typed.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import orjson
@@ -24,6 +26,19 @@ class TypedError(ValueError):
         self.causes = causes
         lines = [f"{path}: {text}" if path else text for path, text in causes]
         super().__init__(lines[0] if len(lines) == 1 else "\n".join(["errors:", *(f"  {line}" for line in lines)]))
+
+    @classmethod
+    def saying(cls, text: str) -> TypedError:
+        return cls([("", text)])
+
+
+@contextmanager
+def doing(what: str) -> Iterator[None]:
+    """What was tried goes before what went wrong."""
+    try:
+        yield
+    except TypedError as error:
+        raise TypedError.saying(f"{what}: {error}") from None
 
 
 def atom(node: Node, value: Any) -> str:
