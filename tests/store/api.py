@@ -24,9 +24,11 @@ class Api:
     def __init__(self, handler: ApiHandler):
         self.handler = handler
 
-    async def respond(self, method: str, path: str, body: Any = None, media: str = "application/json") -> Response:
+    async def respond(
+        self, method: str, path: str, body: Any = None, media: str = "application/json", accept: str = "*/*"
+    ) -> Response:
         path, _, query = path.partition("?")
-        headers = [("authorization", "Bearer t"), ("content-type", media), ("user-agent", "test/1")]
+        headers = [("authorization", "Bearer t"), ("content-type", media), ("user-agent", "test/1"), ("accept", accept)]
         data = b"" if body is None else orjson.dumps(body)
         return await self.handler(Request(method, path, path, query, headers, data))
 

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import orjson
+import pytest
 
 from wherry.store import watch as watches
 from wherry.store.watch import Watcher, framed, line
@@ -113,3 +114,50 @@ def test_a_held_sink_gets_everything_in_order_once_it_is_let_go() -> None:
 def test_lines_and_chunks() -> None:
     assert line("ADDED", b"{}") == b'{"type":"ADDED","object":{}}\n'
     assert framed(b"0123456789abcdef") == b"10\r\n0123456789abcdef\r\n"
+
+
+MANY = 200
+TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
+
+
+@pytest.mark.parametrize("accept", ["application/json", TABLE])
+def test_what_happens_while_much_is_shown_comes_after_it(accept: str) -> None:
+    """The present state is written in slices; a reader still sees it whole, then the bookmark, then what came."""
+
+    async def check(api: Api) -> None:
+        for number in range(MANY):
+            await api.make(f"a-{number:03}")
+        query = "watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true"
+        response = await api.respond("GET", f"{CONFIG_MAPS}?{query}", accept=accept)
+        stream: Any = response.body
+        lines = (await anext(stream)).splitlines()
+        assert 0 < len(lines) < MANY
+        await api.make("b")
+        await api.call("DELETE", f"{CONFIG_MAPS}/a-{MANY - 1}")
+        while len(lines) < MANY + 3:
+            lines += (await anext(stream)).splitlines()
+        await stream.aclose()
+        events = list(map(orjson.loads, lines))
+        assert [event["type"] for event in events] == ["ADDED"] * MANY + ["BOOKMARK", "ADDED", "DELETED"]
+        if accept == TABLE:
+            assert [bool(event["object"]["columnDefinitions"]) for event in events] == [True] + [False] * (MANY + 2)
+        else:
+            shown = [event["object"]["metadata"].get("name") for event in events]
+            assert shown == [*(f"a-{number:03}" for number in range(MANY)), None, "b", f"a-{MANY - 1}"]
+
+    run(check)
+
+
+def test_a_watch_that_is_given_up_while_much_is_shown_leaves_nothing_behind() -> None:
+    async def check(api: Api) -> None:
+        for number in range(MANY):
+            await api.make(f"a-{number:03}")
+        before = asyncio.all_tasks()
+        response = await api.respond("GET", f"{CONFIG_MAPS}?watch=1")
+        stream: Any = response.body
+        await anext(stream)
+        await stream.aclose()
+        await asyncio.sleep(0)
+        assert asyncio.all_tasks() == before
+
+    run(check)

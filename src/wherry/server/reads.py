@@ -194,10 +194,11 @@ def _sliced(
     if found is None:
         return None
     head, render, tail = found
-    return slices.Sliced(slices.parts(head, records, render, tail + b"\n", _turn(call)))
+    return slices.Sliced(slices.parts(head, records, render, tail + b"\n", turns_of(call)))
 
 
-def _turn(call: Call) -> slices.Turn:
+def turns_of(call: Call) -> slices.Turn:
+    """Waits for the next turn of the flow that the call belongs to."""
     turns, flow = call.api.turns, call.flow
     return lambda: turns.turn(flow)
 
@@ -209,7 +210,7 @@ async def _match_in_slices(call: Call, d: Definition, query: ListQuery) -> None:
         return
     records = read.candidates(call.api.store, d, query)
     if len(records) > slices.MADE:
-        query.match = await slices.matching(records, query.match, query.limit, _turn(call))
+        query.match = await slices.matching(records, query.match, query.limit, turns_of(call))
 
 
 async def converted_list(call: Call, d: Definition, query: ListQuery) -> read.ListResult:

@@ -4,17 +4,19 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
-from collections.abc import AsyncIterator, Callable, Hashable
+from collections.abc import AsyncIterator, Callable, Hashable, Sequence
 from typing import TYPE_CHECKING
 
 import orjson
 
 from wherry import errors
-from wherry.server import answers, forms, negotiate, options, reads
+from wherry.server import answers, forms, negotiate, options, reads, slices
 from wherry.server.handler import Call
 from wherry.server.http import Response
-from wherry.storage.api import Compacted, FutureRevision, Record
+from wherry.server.turns import Pace
+from wherry.storage.api import Compacted, FutureRevision, Page, Record
 from wherry.store.definition import Definition
 from wherry.store.read import FRESH_SECONDS, parse_revision, too_large
 from wherry.store.watch import Encode, Match, Watcher, line
@@ -22,6 +24,7 @@ from wherry.store.watch import Encode, Match, Watcher, line
 if TYPE_CHECKING:
     from wherry.store.converted import Feed
 
+log = logging.getLogger("wherry.watch")
 json_line = line
 Line = Callable[[str, bytes], bytes]  # (type of the event, JSON of its object) -> what is sent
 
@@ -153,6 +156,8 @@ class _Session:
         self.form = form
 
         self._user = call.user.name
+        self._turn = reads.turns_of(call)
+        self._opening: asyncio.Task[None] | None = None  # where there is much to show at the beginning
         self._timers: list[asyncio.TimerHandle] = []
         self._feed: Feed | None = None  # where a webhook converts
         self._stop_waiting: Callable[[], None] | None = None  # for a revision from the future
@@ -194,6 +199,8 @@ class _Session:
                 self._stop_waiting()
             if self._feed is not None:
                 self._feed.stop()
+            if self._opening is not None:
+                self._opening.cancel()
             self.api.hub.remove(self.d.prefix, self.watcher)
 
     def _begin(self) -> None:
@@ -271,14 +278,42 @@ class _Session:
             self._timers.append(give_up)
 
     def _send_present(self) -> None:
-        watcher = self.watcher
-        page = self.api.store.storage.range(watcher.prefix)
-        match, encode = watcher.match, watcher.encode
-        chunk = [encode("ADDED", r) for r in page.records if match is None or match(r)]
+        """Queue what is there; much of it in turns with others, while events wait behind it."""
+        page = self.api.store.storage.range(self.watcher.prefix)
+        if len(page.records) <= slices.MADE:
+            self._present(page.records)
+            self._presented(page.revision)
+        else:
+            self.watcher.behind = []
+            self._opening = asyncio.get_running_loop().create_task(self._present_in_slices(page))
+
+    async def _present_in_slices(self, page: Page) -> None:
+        pace, at = Pace(), 0
+        try:
+            while at < len(page.records) and not self.watcher.closed:
+                await self._turn()
+                pace.begin()
+                some = page.records[at : at + pace.count]
+                at += len(some)
+                pace.end(self._present(some))
+                self.watcher.flush()
+            self._presented(page.revision)
+            self.watcher.caught_up()
+        except Exception:  # nobody waits for this task: whoever reads the watch must see that it ended
+            log.exception("a watch of %s ends: its objects cannot be shown", self.watcher.prefix)
+            self.watcher.close()
+
+    def _present(self, records: Sequence[Record]) -> int:
+        """Queue the events of some records; how many bytes they are."""
+        match, encode = self.watcher.match, self.watcher.encode
+        chunk = b"".join([encode("ADDED", r) for r in records if match is None or match(r)])
         if chunk:
-            watcher.start_with(b"".join(chunk))
-        if self.bookmarks and not watcher.closed:
-            watcher.start_with(self._bookmark(page.revision, ended=True))
+            self.watcher.start_with(chunk)
+        return len(chunk)
+
+    def _presented(self, revision: int) -> None:
+        if self.bookmarks and not self.watcher.closed:
+            self.watcher.start_with(self._bookmark(revision, ended=True))
 
     def _error(self, error: errors.StatusError) -> bytes:
         return self.line("ERROR", orjson.dumps(error.to_status()))
@@ -309,7 +344,7 @@ class _Session:
 
         def send() -> None:
             if not self.watcher.closed:
-                if self._stop_waiting is None:
+                if self._stop_waiting is None and self.watcher.behind is None:
                     shown = self._feed.revision if self._feed is not None else self.api.store.storage.revision
                     self.watcher.send(self._bookmark(shown))
                 plan()

@@ -39,10 +39,24 @@ class Watcher:
 
     `take()` waits for lines and returns them joined; None when the watch has ended. A reader that can be written to
     without waiting, a connection, attaches a sink instead and is handed framed chunks as soon as a batch is through;
-    while it is `held` (its buffer is full) lines queue up here like for anyone else.
+    while it is `held` (its buffer is full) lines queue up here like for anyone else. While a reader is still shown what
+    was there when it came, events wait in `behind`.
     """
 
-    __slots__ = ("_size", "_waiter", "closed", "encode", "form", "held", "match", "on_close", "prefix", "queue", "sink")
+    __slots__ = (
+        "_size",
+        "_waiter",
+        "behind",
+        "closed",
+        "encode",
+        "form",
+        "held",
+        "match",
+        "on_close",
+        "prefix",
+        "queue",
+        "sink",
+    )
 
     def __init__(self, prefix: str, match: Match | None, encode: Encode, form: Hashable):
         self.prefix = prefix
@@ -50,6 +64,7 @@ class Watcher:
         self.encode = encode
         self.form = form  # watchers with equal forms share encoded events
         self.queue: deque[bytes] = deque()
+        self.behind: list[Event] | None = None
         self.closed = False
         self.sink: Callable[[bytes], None] | None = None
         self.on_close: Callable[[], None] | None = None
@@ -70,6 +85,20 @@ class Watcher:
         """Queue what stands before all events, however long it is."""
         self.queue.append(framed(data) if self.sink is not None else data)
         self._wake()
+
+    def put_behind(self, event: Event) -> None:
+        """Keep an event until `caught_up`; ends the watch when the bound is reached."""
+        assert self.behind is not None
+        self.behind.append(event)
+        if len(self.behind) > MAX_QUEUED:
+            self.close()
+
+    def caught_up(self) -> None:
+        """All that was there has been queued: what has happened since follows."""
+        events, self.behind = self.behind or (), None
+        for event in events:
+            _deliver(event, self, {})
+        self.flush()
 
     def send(self, data: bytes) -> None:
         """Queue one raw line and let it go at once."""
@@ -186,6 +215,9 @@ def collection_of(key: str) -> str:
 
 def _deliver(event: Event, watcher: Watcher, encoded: dict[tuple[Hashable, str, bool], bytes]) -> None:
     if not event.key.startswith(watcher.prefix):
+        return
+    if watcher.behind is not None:
+        watcher.put_behind(event)
         return
     record, previous = event.record, event.previous
     match = watcher.match
