@@ -1,4 +1,4 @@
-"""Custom kinds that change: owners in versions that are gone or no longer fit, and a status that is shown by default."""
+"""Custom kinds that change: owners in versions that are gone or no longer fit, a status that is shown by default."""
 
 from __future__ import annotations
 
