@@ -11,7 +11,7 @@ from wherry.machinery.builtins import schema
 from wherry.machinery.fields import lastapplied, managed
 from wherry.machinery.fields import sets as fs
 from wherry.machinery.fields.apply import apply, conversion_error
-from wherry.machinery.fields.nodes import from_openapi
+from wherry.machinery.fields.nodes import from_openapi, from_structural
 from wherry.machinery.fields.reset import of_custom
 from wherry.machinery.kinds import GroupVersionKind
 
@@ -347,6 +347,42 @@ def test_an_applier_that_moves_to_another_version_prunes_in_the_old_one():
     assert "example.com/v0" in seen
     # a version that is gone prunes nothing, and its entries go
     assert put(obj, widget({"s": "a"}), convert=lambda old, version: None)["spec"] == {"s": "a", "n": 1}
+
+
+def test_what_is_pruned_in_an_old_version_is_looked_at_by_its_type():
+    fields = {"old": {"type": "string"}, "n": {"type": "integer"}}
+    old_node = from_structural(
+        {"type": "object", "properties": {"spec": {"type": "object", "properties": fields}}}, schema
+    )
+
+    def convert(obj, version):
+        before, after = ("s", "old") if version == "example.com/v0" else ("old", "s")
+        spec = {after if key == before else key: value for key, value in obj.get("spec", {}).items()}
+        return {**obj, "apiVersion": version, "spec": spec}, old_node if after == "old" else NODE
+
+    obj = put(None, widget({"s": "a", "n": 1}))
+    entry = {**obj["metadata"]["managedFields"][0], "apiVersion": "example.com/v0"}
+    obj["metadata"]["managedFields"] = [
+        {**entry, "fieldsV1": {"f:spec": {"f:n": {}, "f:old": {}}}},
+        {**entry, "manager": "b", "operation": "Update", "fieldsV1": {"f:spec": {"f:old": {}}}},
+    ]
+    after = put(obj, widget({"s": "a"}), convert=convert)
+    assert after["spec"] == {"s": "a"}
+    assert owners(after) == {("a", "Apply"): [".spec.s"], ("b", "Update"): [".spec.old"]}
+
+
+def test_an_owner_whose_version_lacks_a_field_refuses_every_apply():
+    obj = put(None, widget({"s": "a"}))
+    obj["metadata"]["managedFields"][0]["apiVersion"] = "example.com/v0"
+    poor = from_structural(
+        {"type": "object", "properties": {"spec": {"type": "object", "properties": {"n": {}}}}}, schema
+    )
+
+    def convert(old, version):
+        return {**old, "apiVersion": version}, poor
+
+    said = message(lambda: put(obj, widget({"n": 1}), manager="b", convert=convert))
+    assert said == ".spec.s: field not declared in schema"
 
 
 def test_what_became_atomic_is_owned_whole():

@@ -218,10 +218,10 @@ class _Work:
         return (None if self.exists and equal(self.live, obj) else obj), managed
 
     def converted(self, obj: Obj, version: str) -> tuple[Obj, Node] | None:
-        api_version = obj.get("apiVersion")
-        if version == api_version or (self.convert is None):
+        same = version == obj.get("apiVersion")
+        if self.convert is None or (same and version == self.version):
             return obj, self.node
-        return in_version(self.convert, obj, version)
+        return self.convert(obj, version) if same else in_version(self.convert, obj, version)
 
     def pruned(self, merged: Obj, managed: Managed, last: Owned | None) -> Obj:
         """Without what the applier set last time, sets no longer, and nobody else owns."""
