@@ -7,11 +7,12 @@ STAMP := $(VENV)/.installed
 WORKERS ?= 2
 ARGS ?=
 
-.PHONY: help up test lint fmt bench clean
+.PHONY: help up test conformance lint fmt bench clean
 
 help:
 	@echo "make up     start a control plane with its data in .wherry/ (ARGS='--port 0' for flags)"
 	@echo "make test   run the tests (ARGS='tests/kit' for some of them)"
+	@echo "make conformance   run the conformance suite (SERVER=kubeconfig, or SERVER=https://... TOKEN=...: of that server)"
 	@echo "make lint   ruff, mypy and the rooms' import rule"
 	@echo "make fmt    format the code"
 	@echo "make bench  measure against the budgets"
@@ -31,6 +32,9 @@ up: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+
+conformance: $(STAMP)
+	CONFORMANCE_SERVER='$(SERVER)' CONFORMANCE_TOKEN='$(TOKEN)' $(BIN)/python -m pytest tests/conformance $(ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-import selectors
 from http.client import HTTPMessage
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 from urllib.parse import unquote
+
+from tools.jumping import JumpingLoop
 
 from wherry.access.options import AccessOptions
 from wherry.access.user import User
@@ -26,31 +27,6 @@ START = 1_790_000_000.0
 TOKEN = "admin-token"
 # Who made the recordings: an entry of the recorded server's token file.
 ADMIN = User("admin", "3f9b1c1e-6a0b-4a53-9d57-6a6a3f2f4c11", ("system:masters",))
-
-
-class JumpingLoop(asyncio.SelectorEventLoop):
-    """Where a loop would sleep until its next timer, this one sets its clock forward."""
-
-    def __init__(self) -> None:
-        super().__init__(_Impatient(self))
-        self.offset = 0.0
-
-    def time(self) -> float:
-        return super().time() + self.offset
-
-
-class _Impatient(selectors.DefaultSelector):  # type: ignore[misc,valid-type]
-    def __init__(self, loop: JumpingLoop):
-        super().__init__()
-        self._loop = loop
-
-    def select(self, timeout: float | None = None) -> Any:
-        if timeout is not None and timeout > 0:
-            found = super().select(0)
-            if not found:
-                self._loop.offset += timeout
-            return found
-        return super().select(timeout)
 
 
 class Clock:
