@@ -31,7 +31,7 @@ class KubeconfigError(ConfigurationError):
 
 def files_of_kubeconfig(path: Path) -> tuple[Path, ...]:
     """The file and all that it names: what to look at for changes. Raises KubeconfigError."""
-    config = _load(path)
+    config = load_kubeconfig(path)
     named = [
         entry[key]
         for where, what in (("clusters", "cluster"), ("users", "user"))
@@ -43,7 +43,8 @@ def files_of_kubeconfig(path: Path) -> tuple[Path, ...]:
     return (path, *(path.parent / name for name in dict.fromkeys(named)))
 
 
-def _load(path: Path) -> Obj:
+def load_kubeconfig(path: Path) -> Obj:
+    """The document. Raises KubeconfigError."""
     import yaml
 
     try:
@@ -57,7 +58,7 @@ def _load(path: Path) -> Obj:
 
 def target_of_kubeconfig(path: Path) -> Target:
     """The server of the current context, with what to show there. Raises KubeconfigError."""
-    config = _load(path)
+    config = load_kubeconfig(path)
     try:
         context = _named(config, "contexts", config.get("current-context"), "context")
         cluster = _named(config, "clusters", context.get("cluster"), "cluster")

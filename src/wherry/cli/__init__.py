@@ -30,6 +30,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from wherry.cli.envtest.assets import envtest
 
         return envtest(options)
+    if options.command == "ws":
+        from wherry.cli.ws.command import ws
+
+        return ws(options)
     if options.command == "version":
         from wherry.cli.version import version
 

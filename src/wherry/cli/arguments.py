@@ -15,6 +15,7 @@ _EXAMPLES = """\
 examples:
   wherry up                         start, with the data in .wherry/
   wherry kubectl get namespaces     talk to it
+  wherry ws create team --enter     a workspace for a team
   wherry up --in-memory --port 0    forget everything at exit, on a free port
   export KUBECONFIG=.wherry/kubeconfig && helm install ...
 
@@ -37,6 +38,14 @@ examples:
   wherry cel check "quantity('1Gi').isLessThan(quantity('2Gi'))"
 """
 
+_WS_EXAMPLES = """\
+examples:
+  wherry ws                         say where one is
+  wherry ws create team --enter     make a workspace and go there; kubectl is there too then
+  wherry ws ..                      the parent; also: - (the one before), :root:a:b, a:b, ..:c
+  wherry ws tree
+"""
+
 
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
@@ -54,7 +63,26 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("version", help="print the version")
     _envtest(commands.add_parser("envtest", help="stand in for kube-apiserver and etcd", formatter_class=raw))
     _cel(commands.add_parser("cel", help="try a CEL expression", epilog=_CEL_EXAMPLES, formatter_class=raw))
+    _ws(commands.add_parser("ws", help="make workspaces and walk them", epilog=_WS_EXAMPLES, formatter_class=raw))
     return root
+
+
+def _ws(ws: argparse.ArgumentParser) -> None:
+    ws.add_argument(
+        "words", nargs="*", metavar="WORD",
+        help="use PATH (or just PATH), current, list, tree, create NAME, create-context [NAME], delete PATH",
+    )  # fmt: skip
+    ws.add_argument("--kubeconfig", type=Path, metavar="FILE", help="which to read and change (default as kubectl)")
+    ws.add_argument("--type", default="", metavar="TYPE", help="create: the type, e.g. root:organization")
+    ws.add_argument("--enter", action="store_true", help="create: go there")
+    ws.add_argument("--ignore-existing", action="store_true", help="create: one that is there will do")
+    ws.add_argument("--create-context", default="", metavar="NAME", help="create: a context for it, by this name")
+    ws.add_argument("--overwrite", action="store_true", help="create-context: exchange one of the same name")
+    ws.add_argument("--recursive", action="store_true", help="delete: also workspaces below")
+    ws.add_argument("--no-wait", action="store_true", help="delete: do not wait until it is gone")
+    ws.add_argument("--by-host", action="store_true", help="name it by host (team.localhost) instead of by path")
+    ws.add_argument("--short", action="store_true", help="use, current: print the path alone")
+    ws.add_argument("-o", "--output", choices=("json",), default="", help="print JSON")
 
 
 def _envtest(envtest: argparse.ArgumentParser) -> None:

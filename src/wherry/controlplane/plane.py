@@ -169,7 +169,7 @@ class ControlPlane:
             server=self.url, authority=pki.authority, client=admin, token=self.token, name=name
         )
         if self.kubeconfig_path is not None:
-            kubeconfig.write(self.kubeconfig_path, self.kubeconfig)
+            kubeconfig.write(self.kubeconfig_path, self.kubeconfig, keep=self._folder is not None)
 
     def _sealing(self) -> Sealing | None:
         """Raises EncryptionError for a configuration that does not work."""
