@@ -37,7 +37,7 @@ def plane(**given: Any) -> ControlPlane:
 def test_the_kubeconfig_reaches_the_api(tmp_path: Path) -> None:
     async def work() -> None:
         cp = plane(data_dir=tmp_path / "data")
-        await cp.start()
+        await cp.serve()
         try:
             config = yaml.safe_load((tmp_path / "data/kubeconfig").read_text())
             assert config["clusters"][0]["cluster"]["server"] == cp.url
@@ -70,7 +70,7 @@ def test_a_second_start_finds_the_same_token_and_certificates(tmp_path: Path) ->
         seen = []
         for _ in range(2):
             cp = plane(data_dir=tmp_path)
-            await cp.start()
+            await cp.serve()
             seen.append(cp.kubeconfig.replace(cp.url, ""))
             await cp.stop()
         return seen
@@ -83,7 +83,7 @@ def test_a_second_start_finds_the_same_token_and_certificates(tmp_path: Path) ->
 def test_nothing_in_the_data_folder_is_for_others(tmp_path: Path) -> None:
     async def work() -> None:
         cp = plane(data_dir=tmp_path / "data")
-        await cp.start()
+        await cp.serve()
         await cp.stop()
 
     asyncio.run(work())
@@ -100,7 +100,7 @@ def test_in_memory_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.Mon
 
     async def work() -> None:
         cp = plane()
-        await cp.start()
+        await cp.serve()
         assert cp.url in cp.kubeconfig
         await cp.stop()
         await cp.stop()  # stopping twice is fine
@@ -113,7 +113,7 @@ def test_a_stopped_control_plane_starts_again(tmp_path: Path) -> None:
     async def work() -> None:
         cp = plane(data_dir=tmp_path)
         for _ in range(2):
-            await cp.start()
+            await cp.serve()
             await cp.stop()
 
     asyncio.run(work())
@@ -134,18 +134,18 @@ def test_a_data_folder_that_will_not_do_is_said_plainly(
     folder = tmp_path / "data"
     prepare(folder)
     with pytest.raises(error, match=said):
-        asyncio.run(plane(data_dir=folder).start())
+        asyncio.run(plane(data_dir=folder).serve())
 
 
 def test_a_folder_in_use_and_a_taken_port_leave_nothing_open(tmp_path: Path) -> None:
     async def work() -> None:
         first = plane(data_dir=tmp_path)
-        await first.start()
+        await first.serve()
         port = int(first.url.rpartition(":")[2])
         with pytest.raises(DataFolderInUse):
-            await plane(data_dir=tmp_path).start()
+            await plane(data_dir=tmp_path).serve()
         with pytest.raises(ListenError):
-            await plane(port=port).start()
+            await plane(port=port).serve()
         await first.stop()
         listen("127.0.0.1", port).close()
 
@@ -158,9 +158,9 @@ def test_a_handler_that_fails_lets_the_folder_go(tmp_path: Path) -> None:
 
     async def work() -> None:
         with pytest.raises(RuntimeError, match="no handler"):
-            await ControlPlane(data_dir=tmp_path, handler=broken).start()
+            await ControlPlane(data_dir=tmp_path, handler=broken).serve()
         cp = plane(data_dir=tmp_path)
-        await cp.start()
+        await cp.serve()
         await cp.stop()
 
     asyncio.run(work())
@@ -170,7 +170,7 @@ def test_a_handler_that_fails_lets_the_folder_go(tmp_path: Path) -> None:
 def test_the_url_is_one_that_this_machine_can_use(bind: str, host: str) -> None:
     async def work() -> str:
         cp = plane(bind=bind)
-        await cp.start()
+        await cp.serve()
         url = cp.url
         await cp.stop()
         return url

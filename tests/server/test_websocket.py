@@ -141,7 +141,7 @@ class Running:
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
         self.plane = ControlPlane()
-        self.loop.run_until_complete(self.plane.start())
+        self.loop.run_until_complete(self.plane.serve())
         self._thread = threading.Thread(target=self.loop.run_forever)
         self._thread.start()
 

@@ -40,6 +40,7 @@ def up(options: argparse.Namespace) -> int:
 def served(level: str, make: Callable[[], ControlPlane], begin: Callable[[ControlPlane], None]) -> int:
     """Start, let it `begin`, wait for SIGINT or SIGTERM, stop. Expected failures are one line on stderr."""
     from wherry.errors import ConfigurationError
+    from wherry.kit.loops import fast_loop
     from wherry.server.serve import ListenError
     from wherry.storage.api import StorageError
 
@@ -47,7 +48,7 @@ def served(level: str, make: Callable[[], ControlPlane], begin: Callable[[Contro
     logging.basicConfig(stream=sys.stderr, level=getattr(logging, level.upper()), format=form)
     try:
         plane = make()
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=fast_loop()) as runner:
             runner.run(_serve(plane, begin))
     except (StorageError, ListenError, ConfigurationError, OSError) as error:
         # OSError: a kubeconfig or certificate that cannot be read or written; its text names the file.
@@ -90,7 +91,7 @@ async def _serve(plane: ControlPlane, begin: Callable[[ControlPlane], None]) -> 
             pass
     # The thread that commits must not wait long for the interpreter when the loop is busy: an answer hangs on it.
     sys.setswitchinterval(0.001)
-    await plane.start()
+    await plane.serve()
     try:
         # What stands now stands until the end: the collector need not look at it again and again.
         gc.collect()
@@ -123,15 +124,6 @@ def _asked(stop: asyncio.Event) -> Callable[[], None]:
             stop.set()
 
     return asked
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop
-    except ImportError:
-        return None  # asyncio's own
-    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
-    return factory
 
 
 def since_start_ms() -> int:

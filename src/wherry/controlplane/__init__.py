@@ -1,4 +1,4 @@
-"""The composition root: `ControlPlane` with its `start` and `stop`, and the data folder."""
+"""The composition root: `ControlPlane`, its life, its way to the network, and the data folder."""
 
 from wherry.controlplane.plane import ControlPlane
 

@@ -1,77 +1,80 @@
 """The composition root: the one place that knows everyone. It puts rooms together, starts and stops them; no more.
 
-Start in the order in which failures are cheap: data folder, port, storage, certificates, handler, and only then the
-first connection. Stop the other way round.
+`start` is for whoever lives in the same process: storage, handler, workspaces. `serve` adds what others need: a port,
+certificates, a kubeconfig (`controlplane/serving`). Both begin with what fails cheaply. Stop the other way round.
 """
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from wherry.access.chain import ADMIN, AUTHENTICATED, MASTERS
 from wherry.access.options import AccessOptions
 from wherry.access.user import User
-from wherry.controlplane import kubeconfig
+from wherry.client import Client, Kind
 from wherry.controlplane.datafolder import DataFolder
-from wherry.controlplane.frontproxy import FrontProxy
-from wherry.kit.files import FileWatch
+from wherry.kit.clock import Clock, SystemClock, use
 from wherry.kit.ids import new_token
-from wherry.kit.pki import Pki
-from wherry.kit.tls import LOOPBACK, ServerTls, TlsFiles
 from wherry.server.asgi import ApiApp
+from wherry.server.handler import ApiHandler
 from wherry.server.http import Handler
 from wherry.server.limits import Limits, Watches
-from wherry.server.serve import Server, listen
+from wherry.server.local import LocalTransport
 from wherry.storage import open_storage
 from wherry.storage.api import Spaces, Storage
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from wherry.access.audit.auditor import Auditor
     from wherry.access.audit.options import AuditOptions
+    from wherry.controlplane.blocking import BlockingControlPlane
     from wherry.controlplane.features import Features
+    from wherry.controlplane.frontproxy import FrontProxy
+    from wherry.controlplane.mounted import Mounted
     from wherry.controlplane.sealing import Sealing
+    from wherry.controlplane.serving import Serving
     from wherry.controlplane.workspaces import Workspaces
     from wherry.feature import Runnable
-    from wherry.server.handler import ApiHandler
-
-MASTERS = "system:masters"
-RENEW_SECONDS = 12 * 3600.0
-# Names under which a server on this machine, or a Service in front of it, is reached.
-NAMES = (
-    "localhost",
-    "*.localhost",
-    "127.0.0.1",
-    "::1",
-    "kubernetes",
-    "kubernetes.default",
-    "kubernetes.default.svc",
-    "kubernetes.default.svc.cluster.local",
-)
-_ANY = ("0.0.0.0", "::", "")
+    from wherry.kit.files import FileWatch
 
 MakeHandler = Callable[[Storage, str, AccessOptions, Path | None], Awaitable[Handler]]
+Wrap = Callable[[Handler], Handler]
 
 
 async def make_handler(
-    storage: Storage, token: str, options: AccessOptions, keys: Path | None, *, collect: bool = True
+    storage: Storage,
+    token: str,
+    options: AccessOptions,
+    keys: Path | None,
+    *,
+    collect: bool = True,
+    clock: Clock | None = None,
 ) -> Handler:
     """The API over a storage; `token` is the administrator's, in `keys` lies what signs tokens of ServiceAccounts.
     Without `collect` nobody collects garbage."""
     from wherry.server.build import build_handler
 
-    return await build_handler(storage, token=token, options=options, keys=keys, collect=collect)
+    now = (clock or SystemClock()).time
+    return await build_handler(storage, token=token, options=options, keys=keys, collect=collect, clock=now)
 
 
 class ControlPlane:
-    """A control plane that serves its API over HTTPS between `start` and `stop`.
+    """A control plane inside this process: `async with ControlPlane() as cp` in the running event loop, `with
+    ControlPlane() as cp` (a `BlockingControlPlane`) in a thread of its own. Several in one process share nothing.
 
     `data_dir` None keeps everything in memory. `storage_url` puts the records elsewhere than into the data folder.
-    `port` 0 takes a free one: `url` tells which. `kubeconfig_path` None writes the kubeconfig into the data folder.
     `users` are further bearer tokens; everything else about who may come in and do what is in `access`.
-    `encryption` is the file of an EncryptionConfiguration for what lies on disk.
+    `encryption` is the file of an EncryptionConfiguration for what lies on disk. `clock` is what objects, tokens and
+    controllers take the time from. `wrap` stands before everything, requests over HTTP and in process alike, and has
+    the handler behind it. `features` names what does not run by default, `simulate_nodes` nodes that pretend.
+
+    For `serve`: `port` 0 takes a free one: `url` tells which. `kubeconfig_path` None writes the kubeconfig into the
+    data folder, if there is one.
     """
 
     def __init__(
@@ -89,13 +92,15 @@ class ControlPlane:
         audit: AuditOptions | None = None,
         encryption: Path | None = None,
         reload_encryption: bool = False,
-        handler: MakeHandler = make_handler,
+        handler: MakeHandler | None = None,
+        clock: Clock | None = None,
+        wrap: Wrap | None = None,
+        features: Sequence[str] = (),
+        simulate_nodes: int = 0,
     ):
         self._folder = DataFolder(data_dir) if data_dir is not None else None
         self._storage_url = storage_url or (self._folder.storage_url if self._folder else "memory:")
-        self._bind = bind
-        self._wanted_port = port
-        self._names = tuple(names)
+        self._address = (bind, port, tuple(names))
         self.kubeconfig_path = kubeconfig_path or (self._folder.kubeconfig if self._folder else None)
         self._access = access or AccessOptions()
         if users:
@@ -103,73 +108,200 @@ class ControlPlane:
         self._limits = limits or Limits()
         self._audit = audit
         self._encryption, self._reload_encryption = encryption, reload_encryption
+        self.clock = clock or SystemClock()
+        self._make_handler = handler or partial(make_handler, clock=self.clock)
+        self._wrap = wrap
+        self._asked = partial(self.start_features, tuple(features), simulate_nodes=simulate_nodes)
         self._auditor: Auditor | None = None
-        self._make_handler = handler
         self._storage: Spaces | None = None
-        self._server: Server | None = None
+        self._serving: Serving | None = None
         self._handler: Handler | None = None
+        self._app: ApiApp | None = None
         self._workspaces: Workspaces | None = None
         self._features: Features | None = None
-        self._pki: Pki | None = None
         self._front: FrontProxy | None = None
         self._files: FileWatch | None = None
-        self._own: list[Runnable] = []  # controllers that need what no feature may have, such as the authority's key
+        self._own: Callable[[], list[Runnable]] = list  # what acts in the name of the served API, once it is served
+        self._acting: list[Runnable] = []
+        self._blocking: BlockingControlPlane | None = None
         self.token = ""
-        self.kubeconfig = ""
 
-    @property
-    def url(self) -> str:
-        """Where clients on this machine reach the API."""
-        assert self._server is not None, "the control plane has not started"
-        host = {"::": "[::1]"}.get(self._bind, "127.0.0.1" if self._bind in _ANY else self._bind)
-        if ":" in host and not host.startswith("["):
-            host = f"[{host}]"
-        return f"https://{host}:{self._server.port}"
+    # --- life --------------------------------------------------------------------------------------------------------
+    async def __aenter__(self) -> ControlPlane:
+        await self.start()
+        self._asked()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    def __enter__(self) -> BlockingControlPlane:
+        from wherry.controlplane.blocking import BlockingControlPlane
+
+        self._blocking = BlockingControlPlane(self)
+        self._blocking.start()
+        return self._blocking
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        blocking, self._blocking = self._blocking, None
+        if blocking is not None:
+            blocking.stop()
 
     async def start(self) -> None:
-        """Ready to serve when it returns. Raises StorageError, ListenError; nothing stays open then."""
+        """Ready for callers in this process when it returns; without controllers until `start_features`. Raises
+        StorageError, ConfigurationError; nothing stays open then."""
         if self._folder is not None:
             self._folder.check()
-        sock = listen(self._bind, self._wanted_port)
-        try:
-            await self._start(sock)
-        except BaseException:
-            sock.close()
-            await self.stop()
-            raise
+        with use(self.clock):
+            try:
+                await self._start()
+            except BaseException:
+                await self.stop()
+                raise
 
-    async def _start(self, sock: socket.socket) -> None:
+    async def _start(self) -> None:
+        from wherry.controlplane.frontproxy import FrontProxy
+        from wherry.kit.files import FileWatch
+
         sealer = self._sealing()
         self._storage = open_storage(self._storage_url, sealer)  # takes the lock: from here on the folder is ours
         self.token = self._folder.token() if self._folder is not None else new_token()
-        self._pki = pki = Pki(self._folder.pki if self._folder is not None else None)
-        tls = ServerTls(pki, self._server_names(), self._tls_files())
-        keys = self._folder.pki if self._folder is not None else None
+        keys = self._keys
         handler = await self._make_handler(self._storage, self.token, self._access, keys)
         self._handler = handler
         self._front = FrontProxy(keys / "front-proxy" if keys is not None else None, self._access)
-        self._introduce(handler, self._front)
         self._files = FileWatch()
-        self._files.add(tls.files, tls.reload)
-        self._files.every(RENEW_SECONDS, tls.reload)  # our own certificate is made anew before its end
         if sealer is not None and self._encryption is not None and self._reload_encryption:
             self._files.add((self._encryption,), sealer.reload)
         self._files.start()
-        self._begin_audit(handler)
-        self._share_seats(handler)
-        front = self._open_workspaces(handler)
-        self._server = Server(ApiApp(front, self._limits), sock, tls)
-        await self._server.start()
+        front = handler
+        if isinstance(handler, ApiHandler):
+            self._introduce(handler, self._front)
+            self._begin_audit(handler)
+            self._share_seats(handler)
+            front = self._open_workspaces(handler, self._storage)
+        self._app = ApiApp(self._wrap(front) if self._wrap is not None else front, self._limits)
         if self._workspaces is not None:
             await self._workspaces.start(lambda: self.url)
-        admin = pki.client("admin", "kubernetes-admin", (MASTERS,))
-        # A certificate of the user's may be for anywhere but this address: clients on this machine ask for our own.
-        name = LOOPBACK if self._access.tls_cert_file is not None else ""
-        self.kubeconfig = kubeconfig.render(
-            server=self.url, authority=pki.authority, client=admin, token=self.token, name=name
-        )
-        if self.kubeconfig_path is not None:
-            kubeconfig.write(self.kubeconfig_path, self.kubeconfig, keep=self._folder is not None)
+
+    async def serve(self) -> str:
+        """Serve over HTTPS and write the kubeconfig; the URL. Starts what has not started. Raises ListenError as
+        well, OSError for a kubeconfig that cannot be written; nothing stays open then."""
+        from wherry.controlplane import kubeconfig
+        from wherry.controlplane.serving import Address, Serving
+
+        if self._serving is not None:
+            return self.url
+        if self._folder is not None:
+            self._folder.check()
+        self._serving = Serving(Address(*self._address), self._access, self._keys)
+        try:
+            if self._app is None:
+                await self.start()
+            assert self._app is not None
+            assert self._files is not None
+            with use(self.clock):
+                await self._serving.start(self._app, self._files, self.token)
+                self._act()
+            if self.kubeconfig_path is not None:
+                kubeconfig.write(self.kubeconfig_path, self.kubeconfig, keep=self._folder is not None)
+        except BaseException:
+            await self.stop()
+            raise
+        return self.url
+
+    async def stop(self) -> None:
+        """End connections, finish commits, release the folder. Idempotent; a stopped control plane can start again."""
+        serving, self._serving = self._serving, None
+        storage, self._storage = self._storage, None
+        handler, self._handler = self._handler, None
+        features, self._features = self._features, None
+        acting, self._acting = self._acting, []
+        files, self._files = self._files, None
+        auditor, self._auditor = self._auditor, None
+        self._app, self._own = None, list
+        if files is not None:
+            files.stop()
+        workspaces, self._workspaces = self._workspaces, None
+        try:
+            for runnable in acting:
+                await runnable.stop()
+            if features is not None:
+                await features.stop()
+            if serving is not None:
+                await serving.stop()
+            if workspaces is not None:
+                await workspaces.stop()
+            close = getattr(handler, "close", None)
+            if close is not None:
+                await close()
+            if auditor is not None:
+                await auditor.stop()
+        finally:
+            if storage is not None:
+                await storage.close()
+
+    # --- what a program does with it ---------------------------------------------------------------------------------
+    @property
+    def url(self) -> str:
+        """Where clients on this machine reach the API; empty unless it is served."""
+        return self._serving.url if self._serving is not None else ""
+
+    @property
+    def kubeconfig(self) -> str:
+        """The administrator's kubeconfig, YAML; empty unless the API is served."""
+        return self._serving.kubeconfig if self._serving is not None else ""
+
+    @property
+    def running(self) -> bool:
+        return self._app is not None
+
+    @property
+    def app(self) -> ApiApp:
+        """The API as an ASGI application, while it runs."""
+        assert self._app is not None, "the control plane has not started"
+        return self._app
+
+    def client(self, workspace: str = "", user: User | str = ADMIN, field_manager: str = "wherry") -> Client:
+        """A client in this process, who passes the same door as over HTTP: a `user` may do what its roles say.
+
+        `workspace` is a path (`root:team`) or the id of a logical cluster; the root where it is empty.
+        """
+        who = user if isinstance(user, User) else User(user, groups=(AUTHENTICATED,))
+        transport = LocalTransport(self.app.handle, who, field_manager or "wherry")
+        return Client(transport, workspace=workspace, field_manager=field_manager)
+
+    async def apply(self, what: str | Path, workspace: str = "") -> list[dict[str, Any]]:
+        """Server-side apply what a folder or file holds, or a text with YAML or JSON documents; the objects as they are
+        then. Definitions and namespaces go first, and are waited for. Raises StatusError, ValueError for no YAML."""
+        from wherry.runtime.manifests import apply_all, read
+
+        return await apply_all(self.client(workspace), read(what))
+
+    async def register(self, model: type, group: str, *, workspace: str = "", **how: Any) -> Kind:
+        """Make a kind of a dataclass, pydantic model or msgspec struct (`machinery/crd/models` says how); how it is
+        addressed. Raises ModelRefused, StatusError."""
+        from wherry.machinery.crd.models import definition
+        from wherry.runtime.manifests import apply_all, kind_of
+
+        made = definition(model, group, **how)
+        await apply_all(self.client(workspace), [made])
+        return kind_of(made)
+
+    def asgi(self) -> Mounted:
+        """An ASGI application to mount; a server that tells it of start and end starts and stops it."""
+        from wherry.controlplane.mounted import Mounted
+
+        return Mounted(self)
+
+    # --- how it is put together --------------------------------------------------------------------------------------
+    @property
+    def _keys(self) -> Path | None:
+        return self._folder.pki if self._folder is not None else None
 
     def _sealing(self) -> Sealing | None:
         """Raises EncryptionError for a configuration that does not work."""
@@ -179,19 +311,14 @@ class ControlPlane:
 
         return load(self._encryption)
 
-    def _introduce(self, handler: Handler, front: FrontProxy) -> None:
+    def _introduce(self, handler: ApiHandler, front: FrontProxy) -> None:
         """Let API servers beside this one know who forwards requests to them."""
-        from wherry.server.handler import ApiHandler
-
-        if isinstance(handler, ApiHandler) and handler.api.aggregation is not None:
+        if handler.api.aggregation is not None:
             handler.api.aggregation.identity = front.identity
 
-    def _share_seats(self, handler: Handler) -> None:
-        from wherry.server.handler import ApiHandler
-
-        if isinstance(handler, ApiHandler):
-            handler.api.watches = Watches(self._limits)
-        if isinstance(handler, ApiHandler) and (fairness := handler.api.fairness) is not None:
+    def _share_seats(self, handler: ApiHandler) -> None:
+        handler.api.watches = Watches(self._limits)
+        if (fairness := handler.api.fairness) is not None:
             limits = self._limits
             if limits.fair:
                 fairness.resize(limits.mutating_in_flight + limits.read_only_in_flight)
@@ -199,25 +326,18 @@ class ControlPlane:
                 fairness.close()
                 handler.api.fairness = None
 
-    def _open_workspaces(self, handler: Handler) -> Handler:
+    def _open_workspaces(self, handler: ApiHandler, spaces: Spaces) -> Handler:
         """What stands before the root's handler: the way into all workspaces."""
-        from wherry.server.handler import ApiHandler
-
-        if not isinstance(handler, ApiHandler) or self._storage is None:
-            return handler
-        from functools import partial
-
         from wherry.controlplane.workspaces import Workspaces
         from wherry.server.build import build_handler
 
-        self._workspaces = Workspaces(handler, self._storage, partial(build_handler, member=True))
+        build = partial(build_handler, member=True, clock=self.clock.time)
+        self._workspaces = Workspaces(handler, spaces, build, clock=self.clock.time)
         return self._workspaces.front
 
-    def _begin_audit(self, handler: Handler) -> None:
+    def _begin_audit(self, handler: ApiHandler) -> None:
         """Raises AuditError for a configuration that does not work."""
-        from wherry.server.handler import ApiHandler
-
-        if self._audit is not None and isinstance(handler, ApiHandler):
+        if self._audit is not None:
             from wherry.access.audit.options import make_auditor
 
             self._auditor = handler.api.auditor = make_auditor(self._audit)
@@ -231,7 +351,6 @@ class ControlPlane:
         without a kube-controller-manager. Raises LookupError for a name that nobody offers.
         """
         from wherry.controlplane.features import Features, chosen
-        from wherry.server.handler import ApiHandler
 
         if isinstance(self._handler, ApiHandler) and self._features is None:
             objects: dict[str, list[dict[str, object]]] = {}
@@ -244,83 +363,46 @@ class ControlPlane:
                 asked = (*asked, "bootstraptokens")
             found = chosen(asked, objects, alone=alone)
             self._features = Features(self._handler, found)
-            self._features.start()
-            if self._workspaces is not None:
-                self._workspaces.features = tuple(found)
-            self._start_own(self._handler, controllers="workloads" in asked, alone=alone)
+            with use(self.clock):
+                self._features.start()
+                if self._workspaces is not None:
+                    self._workspaces.features = tuple(found)
+                self._own = partial(self._make_own, self._handler, controllers="workloads" in asked, alone=alone)
+                self._act()
 
-    def _start_own(self, handler: ApiHandler, *, controllers: bool, alone: bool) -> None:
-        from wherry.access.chain import AUTHENTICATED
-        from wherry.client import Client
+    def _act(self) -> None:
+        """Start what acts in the name of the API: it needs the authority and the port, which come with `serve`."""
+        if self._serving is not None and self._serving.kubeconfig and not self._acting:
+            self._acting = self._own()
+            for runnable in self._acting:
+                runnable.start()
+
+    def _make_own(self, handler: ApiHandler, *, controllers: bool, alone: bool) -> list[Runnable]:
+        """Controllers that need what no feature may have, such as the authority's key."""
         from wherry.controlplane import own_service, rootca, secrettokens
         from wherry.controlplane.requests import USER, RequestSigner
         from wherry.controlplane.secrettokens import SecretTokens
         from wherry.controlplane.trust import Trust
-        from wherry.server.local import LocalTransport
 
         def client(user: str, name: str) -> Client:
             whole = User(user, groups=(MASTERS, AUTHENTICATED))
             return Client(LocalTransport(handler, whole, name), field_manager=name)
 
-        assert self._pki is not None
         assert self._files is not None
         assert self._front is not None
-        front = self._front
+        assert self._serving is not None
+        front, pki = self._front, self._serving.pki
         own = client("system:apiserver", "kube-apiserver")
-        trust = Trust(own, self._access, self._pki.authority, lambda: front.authority)
+        trust = Trust(own, self._access, pki.authority, lambda: front.authority)
         authorities = (self._access.client_ca_file, self._access.requestheader_client_ca_file)
         self._files.add([path for path in authorities if path is not None], trust.changed)
-        assert self._server is not None
-        self._own = [own_service.OwnService(own, self._bind, self._server.port), trust]
+        found: list[Runnable] = [own_service.OwnService(own, self._serving.bind, self._serving.port), trust]
         if not alone:
-            self._own.append(RequestSigner(client(USER, "certificates"), self._pki))
+            found.append(RequestSigner(client(USER, "certificates"), pki))
         if handler.api.accounts is not None and not alone:
             tokens = client(secrettokens.USER, "tokens")
-            self._own.append(SecretTokens(tokens, handler.api.accounts.legacy, self._pki.authority))
+            found.append(SecretTokens(tokens, handler.api.accounts.legacy, pki.authority))
         if controllers:  # without them the API is as bare as kube-apiserver's: nobody else writes into namespaces
             publisher = client(rootca.USER, "root-ca-cert-publisher")
-            self._own.append(rootca.RootCertificates(publisher, self._pki.authority))
-        for runnable in self._own:
-            runnable.start()
-
-    async def stop(self) -> None:
-        """End connections, finish commits, release the folder. Idempotent; a stopped control plane can start again."""
-        server, self._server = self._server, None
-        storage, self._storage = self._storage, None
-        handler, self._handler = self._handler, None
-        features, self._features = self._features, None
-        own, self._own = self._own, []
-        files, self._files = self._files, None
-        auditor, self._auditor = self._auditor, None
-        if files is not None:
-            files.stop()
-        workspaces, self._workspaces = self._workspaces, None
-        try:
-            for runnable in own:
-                await runnable.stop()
-            if features is not None:
-                await features.stop()
-            if server is not None:
-                await server.stop()
-            if workspaces is not None:
-                await workspaces.stop()
-            close = getattr(handler, "close", None)
-            if close is not None:
-                await close()
-            if auditor is not None:
-                await auditor.stop()
-        finally:
-            if storage is not None:
-                await storage.close()
-
-    def _tls_files(self) -> TlsFiles:
-        given = self._access
-        return TlsFiles(
-            given.tls_cert_file, given.tls_private_key_file, given.client_ca_file, given.requestheader_client_ca_file
-        )
-
-    def _server_names(self) -> list[str]:
-        host = socket.gethostname()
-        own = [host] if host and host.isascii() else []
-        bound = [] if self._bind in _ANY else [self._bind]
-        return [*NAMES, *own, *bound, *self._names]
+            found.append(rootca.RootCertificates(publisher, pki.authority))
+        return found

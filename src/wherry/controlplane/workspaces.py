@@ -19,6 +19,7 @@ from wherry.access.rbac import Rbac
 from wherry.access.tokens import AccountTokens
 from wherry.access.user import Attributes, Decision, Known
 from wherry.kit.aio import Background
+from wherry.kit.clock import here, use
 from wherry.server.clusters import Clusters, gate
 from wherry.server.everywhere import Everywhere
 from wherry.server.handler import ApiHandler
@@ -153,6 +154,7 @@ class Awake:
 
     def __init__(self, workspaces: Workspaces):
         self._all = workspaces
+        self._clock = here()
         self._running: dict[str, Features] = {}
         self._waking: dict[str, asyncio.Task[None]] = {}
         self._last: dict[str, float] = {}
@@ -196,7 +198,8 @@ class Awake:
             handler = await self._all.front.handler(cluster)
             if handler is not None:
                 features = self._running[cluster] = Features(handler, list(self._all.features))
-                features.start()
+                with use(self._clock):
+                    features.start()
         finally:
             self._waking.pop(cluster, None)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from time import time
 
 from wherry.client import Client, Kind
 from wherry.client.client import Obj
 from wherry.errors import NotFound, StatusError
 from wherry.kit.aio import Background
+from wherry.kit.clock import here
 from wherry.kit.times import format_seconds
 
 log = logging.getLogger("wherry.runtime")
@@ -32,7 +32,7 @@ class Events:
         meta = about["metadata"]
         namespace = meta.get("namespace", "default")
         key = (meta.get("uid", ""), type_, reason, message)
-        now = format_seconds(int(time()))
+        now = format_seconds(int(here().time()))
         known = self._known.get(key)
         try:
             if known is not None:
@@ -43,7 +43,7 @@ class Events:
                     return
                 except NotFound:
                     pass
-            name = f"{meta['name']}.{int(time() * 1e9):x}"
+            name = f"{meta['name']}.{int(here().time() * 1e9):x}"
             self._known[key] = (name, 1)
             while len(self._known) > _KNOWN:
                 del self._known[next(iter(self._known))]

@@ -92,20 +92,20 @@ def handler_of(plane: ControlPlane) -> ApiHandler:
 
 
 def authority(plane: ControlPlane) -> str:
-    assert plane._pki is not None
-    return base64.b64encode(plane._pki.authority).decode()
+    assert plane._serving is not None
+    return base64.b64encode(plane._serving.pki.authority).decode()
 
 
 def with_pair(test: Callable[[Pair], Awaitable[None]], folder: Path) -> None:
     async def main() -> None:
         first = ControlPlane(kubeconfig_path=folder / "first")
-        await first.start()
+        await first.serve()
         assert first._front is not None
         (folder / "proxies.crt").write_text(first._front.authority)
         believes = AccessOptions(requestheader_client_ca_file=folder / "proxies.crt")
         names = ["wardle.default.svc"]
         second = ControlPlane(kubeconfig_path=folder / "second", access=believes, names=names)
-        await second.start()
+        await second.serve()
         try:
             await Client(LocalTransport(handler_of(second), ADMIN)).create(DEFINITIONS, definition())
             await asyncio.wait_for(test(Pair(first, second)), 20)
@@ -212,7 +212,7 @@ def test_why_it_is_not_available(tmp_path: Path) -> None:
     path = "/apis/wardle.example.com/v1alpha1/namespaces/default/flunders"
 
     async def test(pair: Pair) -> None:
-        wrong = base64.b64encode(pair.main._pki.authority).decode()  # type: ignore[union-attr]
+        wrong = authority(pair.main)
         await pair.delegate(caBundle=wrong)
         failed = await pair.condition("False", "FailedDiscoveryCheck")
         assert "tls: failed to verify certificate: x509: certificate signed by unknown authority" in failed["message"]

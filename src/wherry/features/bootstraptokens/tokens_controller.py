@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 
 from wherry.client import Client, Kind
@@ -10,6 +9,7 @@ from wherry.errors import NotFound
 from wherry.feature import Runnable
 from wherry.features.bootstraptokens import tokens_reconcile as rules
 from wherry.features.bootstraptokens.tokens_reconcile import Obj
+from wherry.kit.clock import here
 from wherry.runtime import Controller
 from wherry.runtime.informer import Key
 
@@ -17,8 +17,9 @@ SECRETS, MAPS = Kind("", "v1", "secrets"), Kind("", "v1", "configmaps")
 _PUBLIC = (rules.PUBLIC_NAMESPACE, rules.PUBLIC_NAME)
 
 
-def controllers(client: Client, clock: Callable[[], float] = time.time) -> Sequence[Runnable]:
+def controllers(client: Client, clock: Callable[[], float] | None = None) -> Sequence[Runnable]:
     """One that ends tokens and one that signs."""
+    clock = clock or here().time
 
     async def clean(key: Key) -> float | None:
         signer.queue.add(_PUBLIC)  # whatever happened to a token may change who signs

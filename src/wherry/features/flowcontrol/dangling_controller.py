@@ -7,6 +7,7 @@ from time import gmtime, strftime
 from wherry.client import Client, Kind
 from wherry.client.client import APPLY
 from wherry.features.flowcontrol.dangling_reconcile import Obj, wanted_condition
+from wherry.kit.clock import here
 from wherry.runtime.informer import Key
 from wherry.runtime.standalone import Standalone
 
@@ -41,7 +42,7 @@ class DanglingController(Standalone):
         if schema is None:
             return None
         level = schema["spec"]["priorityLevelConfiguration"]["name"]
-        now = strftime("%Y-%m-%dT%H:%M:%SZ", gmtime())
+        now = strftime("%Y-%m-%dT%H:%M:%SZ", gmtime(here().time()))
         condition = wanted_condition(schema, self._levels.get("", level) is not None, now)
         if condition is None:
             return None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from time import gmtime, strftime, time
+from time import gmtime, strftime
 
 from wherry.client import Client, Kind
 from wherry.errors import MethodNotAllowed, NotFound
 from wherry.features.namespaces.namespace_reconcile import Left, Obj, conditions, finalized, wants_deletion
+from wherry.kit.clock import here
 from wherry.runtime import Controller
 
 NAMESPACES = Kind("", "v1", "namespaces", namespaced=False)
@@ -78,7 +79,7 @@ class NamespaceController:
 
     async def _say_why(self, namespace: Obj, left: dict[str, Left]) -> None:
         status = namespace.get("status") or {}
-        now = strftime("%Y-%m-%dT%H:%M:%SZ", gmtime(time()))
+        now = strftime("%Y-%m-%dT%H:%M:%SZ", gmtime(here().time()))
         wanted = conditions(left, now, status.get("conditions") or [])
         if wanted != status.get("conditions"):
             changed = {**namespace, "status": {**status, "conditions": wanted}}

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from time import time
 
 from wherry.client import Client, Kind
 from wherry.errors import NotFound
 from wherry.features.quotas.quota_reconcile import Obj, bounded, kinds, matters, whole
 from wherry.kit.aio import Background
+from wherry.kit.clock import here
 from wherry.machinery.quota.evaluators import GroupResource, evaluator
 from wherry.machinery.quota.usage import status
 from wherry.runtime.informer import Key
@@ -106,7 +106,7 @@ class QuotaController(Standalone):
         return None
 
     def _changed(self, kind: GroupResource, before: Obj | None, after: Obj | None) -> None:
-        if not matters(kind, before, after, time()):
+        if not matters(kind, before, after, here().time()):
             return
         assert before is not None
         namespace, around = before["metadata"].get("namespace", ""), self._around()
@@ -133,7 +133,7 @@ class _Watched:
 
     def __init__(self, counted: dict[GroupResource, Collection]):
         self._counted = counted
-        self.now = time()
+        self.now = here().time()
 
     def get(self, resource: GroupResource, namespace: str, name: str) -> Obj | None:
         found = self._counted.get(resource)

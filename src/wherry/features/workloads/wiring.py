@@ -6,7 +6,7 @@ import asyncio
 
 from wherry.client import Client, Kind
 from wherry.features.workloads.common import Obj
-from wherry.kit.clock import Clock, SystemClock
+from wherry.kit.clock import Clock, here
 from wherry.runtime.events import Events
 from wherry.runtime.informer import Key, key_of
 from wherry.runtime.shared import Collection, Shared, controller_of
@@ -21,7 +21,7 @@ class Room:
 
     def __init__(self, client: Client, clock: Clock | None = None):
         self.client = client
-        self.clock = clock or SystemClock()
+        self.clock = clock or here()
         self.shared = Shared(client)
         self.collection = self.shared.collection
 
