@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wherry.kit.version import VERSION
+
 if TYPE_CHECKING:
     from wherry.controlplane import ControlPlane as ControlPlane
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 
 def __getattr__(name: str) -> object:

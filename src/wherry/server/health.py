@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from typing import Any
 
-from wherry import __version__
+from wherry.kit.version import VERSION
 from wherry.server import answers
 from wherry.server.http import Response
 
@@ -56,7 +56,7 @@ def version() -> dict[str, Any]:
         "emulationMinor": minor,
         "minCompatibilityMajor": major,
         "minCompatibilityMinor": str(int(minor) - 1),
-        "gitVersion": f"v{major}.{minor}.{patch}+wherry-{__version__}",
+        "gitVersion": f"v{major}.{minor}.{patch}+wherry-{VERSION}",
         "gitCommit": "",
         "gitTreeState": "clean",
         "buildDate": "1970-01-01T00:00:00Z",

@@ -13,7 +13,7 @@ from hashlib import sha512
 
 import orjson
 
-from wherry import __version__
+from wherry.kit.version import VERSION
 from wherry.machinery.kinds import Obj, Resource
 from wherry.machinery.openapi import builtin_routes, custom, words
 from wherry.machinery.openapi.custom import CustomKind
@@ -71,7 +71,7 @@ class OpenAPIV3:
         """The hash of a document; changes whenever its content would."""
         if path not in self._hashes:
             made_of = [
-                f"{__version__} {words.source()} {path}".encode(),
+                f"{VERSION} {words.source()} {path}".encode(),
                 *(repr(resource).encode() for resource in self._builtin.get(path, ((), ()))[1]),
                 *(_made_of(kind) for kind in self._custom.get(path, ())),
             ]
