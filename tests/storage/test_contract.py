@@ -350,3 +350,20 @@ def test_unknown_urls_are_told_the_known_ones(url: str) -> None:
         return
     with pytest.raises(StorageError, match="sqlite:///path/to/folder"):
         open_storage(url)
+
+
+def test_a_folder_that_does_not_wait_for_the_disk_keeps_what_was_written_all_the_same(tmp_path: Path) -> None:
+    async def work() -> None:
+        storage = open_storage(f"sqlite://{tmp_path}?fsync=off")
+        await storage.put(MAPS + "a/1", value("v"))
+        await storage.close()
+        storage = open_storage(f"sqlite://{tmp_path}")
+        assert storage.count(MAPS) == 1
+        await storage.close()
+
+    run(work())
+
+
+def test_an_unknown_setting_of_a_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="'fsync=maybe' is not known; there is fsync=off"):
+        open_storage(f"sqlite://{tmp_path}?fsync=maybe")
