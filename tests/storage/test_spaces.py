@@ -196,6 +196,31 @@ def test_a_follower_hears_of_all_spaces_in_order() -> None:
     asyncio.run(scenario())
 
 
+def test_a_guard_sees_every_write_of_its_space_and_what_it_refuses_never_was() -> None:
+    async def scenario() -> None:
+        storage: Spaces = open_storage("memory:")  # type: ignore[assignment]
+        fork = await storage.make("f", source="root")
+        seen: list[tuple[str, int]] = []
+
+        def guard(event: Event) -> None:
+            seen.append((event.key, len(list(fork.coming()))))
+            if event.key.endswith("b"):
+                raise PermissionError
+
+        fork.guard = guard
+        keys = ["/root/core/x/a", "/root/core/x/b", "/root/core/x/c"]
+        done = await asyncio.gather(*(fork.put(key, value()) for key in keys), return_exceptions=True)
+        assert [type(each) for each in done] == [Record, PermissionError, Record]
+        assert seen == [(keys[0], 0), (keys[1], 1), (keys[2], 1)]
+        await storage.put(keys[1], value())  # another space
+        assert fork.get(keys[1]) is None
+        await fork.delete(keys[0], value())
+        assert seen[3:] == [(keys[0], 0)]
+        await storage.close()
+
+    asyncio.run(scenario())
+
+
 def test_all_since_begins_a_fork_with_what_it_began_with() -> None:
     async def scenario() -> None:
         storage: Spaces = open_storage("memory:")  # type: ignore[assignment]

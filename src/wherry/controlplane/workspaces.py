@@ -28,6 +28,7 @@ from wherry.store.common import CommonKinds
 from wherry.store.store import Store
 from wherry.workspaces import ROOT, kinds
 from wherry.workspaces.lifecycle import Lifecycle
+from wherry.workspaces.quota import Quotas
 from wherry.workspaces.tree import Tree
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class Workspaces:
         store = Store(spaces, clock)
         self.lifecycle = Lifecycle(spaces, self.tree, clock, store.now)
         self.lifecycle.gone = self._gone
+        self.quotas = Quotas(spaces, self.tree)
         self._make = build
         self.front = Clusters(root, spaces, self.tree, self._build)
         self.features = tuple(features)
@@ -67,11 +69,13 @@ class Workspaces:
     async def start(self, base: Callable[[], str] = lambda: "") -> None:
         """`base` is the URL before `/clusters/...`, for what objects say of where a workspace is."""
         self.lifecycle.base = base
+        self.quotas.start()
         await self.lifecycle.start()
         self._awake.start()
 
     async def stop(self) -> None:
         await self.lifecycle.stop()
+        await self.quotas.stop()
         await self._awake.stop()
         self.tree.close()
         await self.front.close()

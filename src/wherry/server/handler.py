@@ -89,6 +89,7 @@ class Call:
     warnings: list[str] = field(default_factory=list)  # go out with the answer, a refusal included
     annotations: dict[str, str] = field(default_factory=dict)  # what admission notes for the audit event
     flow: str = ""  # whose turn long work of this request waits for
+    payer: str = ""  # whom its watch counts for
     trail: Trail | None = None  # where the request is audited; `annotations` go into its events
 
     @property
@@ -159,15 +160,20 @@ class ApiHandler:
                 check_timeout(info)  # before anyone is asked who they are
             if info.prefix == EVERYWHERE and self.api.everywhere is not None:
                 info.workspace = ROOT  # who may look at all workspaces is said in the root
-            user = await self._admitted(request, info, audit, warnings)
+            user, caller = await self._admitted(request, info, audit, warnings)
             call = Call(self.api, request, info, user, warnings=warnings)
+            cluster = self.api.store.storage.name
+            if cluster == ROOT:
+                payer, call.payer = user, user.name
+            else:  # an owner may impersonate anyone in his workspace; what that costs is his all the same
+                payer, call.payer = caller, f"{cluster}/{caller.name}"
             if audit is not None:
                 call.annotations, call.trail = audit.annotations, audit.trail
             fairness = self.api.fairness
             if fairness is None:
                 return await self._endpoint(call)
             resource = f"{info.resource}/{info.subresource}" if info.subresource else info.resource
-            place = fairness.place(user, info.workspace, info.verb, info.path, info.group, resource, info.namespace)
+            place = fairness.place(payer, cluster, info.verb, info.path, info.group, resource, info.namespace)
             call.flow = place.flow
             if not place.level.exempt:
                 from wherry.server.seats import seated
@@ -195,8 +201,11 @@ class ApiHandler:
             return await serve(call)
         return await self._other(call)
 
-    async def _admitted(self, request: Request, info: RequestInfo, audit: Audit | None, warnings: list[str]) -> User:
-        """Who the request is by, once it is clear that it may be made. Raises StatusError, Undecided.
+    async def _admitted(
+        self, request: Request, info: RequestInfo, audit: Audit | None, warnings: list[str]
+    ) -> tuple[User, User]:
+        """Who the request is by, once it is clear that it may be made, and who that really is. Raises StatusError,
+        Undecided.
 
         Hardly ever does it wait: only where someone outside has to be asked."""
         chain = self.api.chain
@@ -205,7 +214,7 @@ class ApiHandler:
         except Pending as pending:
             await pending.bring()
             user = await settled(lambda: self._who(request, warnings))
-        asked = attributes(user, info)
+        caller, asked = user, attributes(user, info)
         if audit is not None:
             audit.begin(asked)
         if info.workspace not in self.api.workspaces:
@@ -231,7 +240,7 @@ class ApiHandler:
         if audit is not None:
             audit.decided(decision)
         judge(asked, decision)
-        return user
+        return user, caller
 
     async def who(self, request: Request) -> User:
         """The caller. Raises Unauthorized."""

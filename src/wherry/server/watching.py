@@ -56,7 +56,7 @@ def stream(call: Call, form: negotiate.Form) -> Response:
     if form.transform == "PartialObjectMetadataList":
         watcher.match = _ending(watcher, match)
     seconds = float(timeout) if timeout and timeout > 0 else _MIN_TIMEOUT * (1 + random.random())
-    call.api.watches.enter(call.user.name)
+    call.api.watches.enter(call.payer)
     session = _Session(call, d, watcher, asked, initial, bookmarks, seconds, form, framing)
     headers = [("content-type", negotiate.JSON if framing is line else f"{negotiate.PROTOBUF};stream=watch")]
     headers += answers.warning_headers(call.warnings)
@@ -155,7 +155,7 @@ class _Session:
         self.seconds = seconds
         self.form = form
 
-        self._user = call.user.name
+        self._user = call.payer
         self._turn = reads.turns_of(call)
         self._opening: asyncio.Task[None] | None = None  # where there is much to show at the beginning
         self._timers: list[asyncio.TimerHandle] = []

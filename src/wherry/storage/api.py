@@ -94,6 +94,9 @@ class Page(NamedTuple):
 Encoder = Callable[[int], bytes]
 
 
+Guard = Callable[[Event], None]
+
+
 SEALED = b"k8s:enc:"  # what sealed values begin with, and no others
 
 
@@ -116,6 +119,9 @@ class Sealer(Protocol):
 class Storage(Protocol):
     """One space of keys: what `memory`, `sqlite` (and later `etcd`) provide; chosen by URL scheme in
     `wherry.storage.open_storage`."""
+
+    guard: Guard | None
+    """Asked about every write of this space before it is in line; what it raises, the writer gets."""
 
     @property
     def name(self) -> str:
@@ -186,6 +192,9 @@ class Storage(Protocol):
 
     def records(self) -> Iterator[Record]:
         """Everything that stands here now, in no order."""
+
+    def coming(self) -> Iterator[Event]:
+        """Writes in line that are not durable yet, the newest of each key."""
 
     async def close(self) -> None:
         """Finish pending commits, release files and locks. Idempotent."""

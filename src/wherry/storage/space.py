@@ -11,10 +11,10 @@ it has replaced it; `held` answers that, and the space with the fewest questions
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from wherry.storage.api import Encoder, Event, Page, Record, RevisionConflict
+from wherry.storage.api import Encoder, Event, Guard, Page, Record, RevisionConflict
 from wherry.storage.index import Index, Keep
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class Space:
         self.parent = parent  # what it was forked from
         self.children: dict[str, Space] = {}
         self.dropped = False
+        self.guard: Guard | None = None
         self.pending: dict[str, Write] = {}  # the newest write of each key that is not durable yet
         self._subscribers: tuple[Subscriber, ...] = ()
         self._forgetting = False
@@ -91,7 +92,7 @@ class Space:
         record = self._log.number(self, key, encode)
         if previous is not None:
             record.created = previous.created
-        return await self._log.enqueue(self, Event(record.revision, key, record, previous, None))
+        return await self._in_line(Event(record.revision, key, record, previous, None))
 
     async def delete(self, key: str, encode: Encoder, *, expect: int | None = None) -> Record:
         previous = self.newest(key)
@@ -99,7 +100,12 @@ class Space:
             raise RevisionConflict(key, previous)
         final = self._log.number(self, key, encode)
         final.created = previous.created
-        return await self._log.enqueue(self, Event(final.revision, key, None, previous, final))
+        return await self._in_line(Event(final.revision, key, None, previous, final))
+
+    def _in_line(self, event: Event) -> Awaitable[Record]:
+        if self.guard is not None:
+            self.guard(event)
+        return self._log.enqueue(self, event)
 
     # --- what the log tells -------------------------------------------------------------------------------------
 
@@ -182,6 +188,9 @@ class Space:
 
     def _trimmed(self, event: Event) -> None:
         self._log.trimmed(self, event)
+
+    def coming(self) -> Iterator[Event]:
+        return (write.event for write in self.pending.values())
 
     def records(self) -> Iterator[Record]:
         """Everything that stands here now."""

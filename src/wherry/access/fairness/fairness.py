@@ -1,7 +1,8 @@
 """Fairness at work: follows the FlowSchemas and PriorityLevelConfigurations, and says of each request where it belongs.
 
-The objects of the root workspace hold for the whole process, whoever's workspace a request is for; a flow never spans
-workspaces. What a request belongs to is remembered by who asks for what, and forgotten when an object changes.
+The objects of the root workspace hold for the whole process, whoever's workspace a request is for. A workspace below
+it is one flow, whoever asks there: its users and accounts are its owner's to make. What a request belongs to is
+remembered by who asks for what, and forgotten when an object changes.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from wherry.access.fairness.levels import Full, Level
 from wherry.access.fairness.rules import Ask, Matches, compiled
 from wherry.access.user import User
 from wherry.storage.api import Event, Storage
+from wherry.store.registry import ROOT
 
 Obj = dict[str, Any]
 GROUP = "flowcontrol.apiserver.k8s.io"
@@ -23,6 +25,8 @@ _SCHEMAS, _LEVELS = f"/root/{GROUP}/flowschemas/", f"/root/{GROUP}/prioritylevel
 _MANY = 8192  # answers remembered
 SEATS = 600  # --max-requests-inflight and --max-mutating-requests-inflight together
 PATIENCE = 15.0  # seconds in a queue: a quarter of the request timeout
+# What the ServiceAccounts of all workspaces but the root are to FlowSchemas.
+_ACCOUNT = User("system:serviceaccount", groups=("system:serviceaccounts", "system:authenticated"))
 _CATCH_ALL = {"type": "Limited", "limited": {"nominalConcurrencyShares": 5, "limitResponse": {"type": "Reject"}}}
 _EVERYTHING = {
     "subjects": [{"kind": "Group", "group": {"name": "system:masters"}}],
@@ -122,7 +126,11 @@ class Fairness:
         schemas = self._schemas
         if schemas is None:
             schemas = self._schemas = self._load()
+        if workspace != ROOT and user.name.startswith("system:serviceaccount:"):
+            user = _ACCOUNT  # its name and namespace are its owner's choice
         schema = next((schema for schema in schemas if schema.matches(user, ask)), schemas[-1])
+        if workspace != ROOT:
+            return Place(schema, f"{workspace}/{schema.name}")
         distinct = user.name if schema.by == "ByUser" else ask.namespace if schema.by == "ByNamespace" else ""
         return Place(schema, f"{workspace}/{schema.name}/{distinct}")
 

@@ -14,7 +14,7 @@ from wherry.access.admission import CREATE, DELETE, UPDATE, Admission, Ask, Step
 from wherry.access.plugins.refusals import forbidden
 from wherry.access.user import Attributes
 from wherry.machinery.kinds import Obj
-from wherry.workspaces import types
+from wherry.workspaces import quota, types
 from wherry.workspaces.lifecycle import OWNER, TYPE, Lifecycle
 from wherry.workspaces.tree import CLUSTER_ANNOTATION
 
@@ -61,11 +61,28 @@ class _Workspaces:
         except types.TypeRefused as refused:
             raise forbidden(ask, str(refused)) from None
         spec["type"] = wanted
+        self._fill_quota(ask, meta, wanted)
+
+    def _fill_quota(self, ask: Ask, meta: Obj, wanted: Obj) -> None:
+        """A type's quota is that of its workspaces: who makes one may ask for less. Raises Forbidden."""
+        try:
+            allowed = quota.hard(self._lifecycle.lookup(wanted["path"], wanted["name"]))
+            asked = quota.hard({"metadata": meta})
+        except quota.BadQuota as bad:
+            raise forbidden(ask, str(bad)) from None
+        for name, most in allowed.items():
+            if asked.get(name, 0) > most:
+                raise forbidden(ask, f"annotation {quota.PREFIX}{name}: the workspace's type allows {most} at most")
+            meta["annotations"].setdefault(quota.PREFIX + name, str(most))
 
     async def check(self, ask: Ask) -> None:
         obj, old = ask.obj, ask.old
         if obj is None or ask.subresource:
             return
+        try:
+            quota.hard(obj)
+        except quota.BadQuota as bad:
+            raise forbidden(ask, str(bad)) from None
         spec, before = obj.get("spec") or {}, (old or {}).get("spec") or {}
         for field in ("cluster", "URL"):
             if spec.get(field) != before.get(field):

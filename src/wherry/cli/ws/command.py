@@ -99,7 +99,8 @@ async def use(session: _Session, asked: str) -> None:
 
 async def _entered(session: _Session, path: str) -> Obj | None:
     """The Workspace object of a path that the user may enter, as far as he may see it."""
-    denied, missing, workspace = False, False, None
+    denied, missing = False, False
+    workspace: Obj | None = {"spec": {"type": {"name": ROOT}}} if path == ROOT else None
     try:
         await session.at(path).request("GET", "/api")
     except (Forbidden, NotFound):
