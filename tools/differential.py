@@ -160,11 +160,8 @@ class Run:
         return compare(*seen)
 
     def _remember(self, step: Step, answers: list[Answer], differs: bool) -> None:
-        for answer, memory in zip(answers, self.memories, strict=True):
-            if step.label.startswith("list ") and answer.status == 200 and answer.media.startswith("application/json"):
-                meta = answer.doc.get("metadata") or {}
-                memory.saw(str(meta.get("resourceVersion", "")))
-                memory.token = meta.get("continue") or memory.token
+        if step.label.startswith("list ") and not differs:
+            self._remember_list([answer.doc.get("metadata") or {} for answer in answers if _is_json(answer)])
         key = step.key
         if step.label.startswith("deletecollection"):
             for other in (
@@ -187,6 +184,18 @@ class Run:
             self._keep(step, documents)
         elif step.method == "DELETE" and answers[0].status in (200, 202):
             self._refresh(key)
+
+    def _remember_list(self, metas: list[Obj]) -> None:
+        """Where both lists stood, unless one of them was of the past, and how they go on."""
+        revisions = [str(meta.get("resourceVersion", "")) for meta in metas]
+        if len(metas) < len(self.memories) or not all(revision.isdigit() for revision in revisions):
+            return
+        pairs = list(zip(self.memories, revisions, strict=True))
+        if all(int(revision) >= int(memory.revisions[-1] if memory.revisions else 0) for memory, revision in pairs):
+            for memory, revision in pairs:
+                memory.revisions.append(revision)
+        for memory, meta in zip(self.memories, metas, strict=True):
+            memory.token = meta.get("continue") or memory.token
 
     def _keep(self, step: Step, documents: list[Any]) -> None:
         assert step.key is not None
@@ -247,9 +256,13 @@ class Run:
             memory.before.pop(key, None)
 
 
+def _is_json(answer: Answer) -> bool:
+    return answer.status in (200, 201) and answer.media.startswith("application/json")
+
+
 def _object(answer: Answer) -> Obj | None:
     """The object in an answer, if it is one that was stored."""
-    if answer.status not in (200, 201) or not answer.media.startswith("application/json"):
+    if not _is_json(answer):
         return None
     try:
         document = answer.doc

@@ -122,11 +122,14 @@ class InProcess:
         self.loop = JumpingLoop()
         self._zero = time.time() - self.loop.time()
         self._storage = open_storage("memory:")
-        self.handler = self._run(build_handler(self._storage, token=TOKEN, clock=lambda: self._zero + self.loop.time()))
+        self.handler = self._run(build_handler(self._storage, token=TOKEN, clock=self._now, collect=controllers))
         self.app = ApiApp(self.handler)
         features = chosen(("workloads",), {}) if controllers else chosen((), {}, alone=True)
         self._features = Features(self.handler, features)
         self._run(self._start_features())
+
+    def _now(self) -> float:
+        return self._zero + self.loop.time()
 
     async def _start_features(self) -> None:
         self._features.start()

@@ -17,7 +17,7 @@ Obj = dict[str, Any]
 
 _MASKED = {
     "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "time", "continue", "lastTransitionTime", "lastUpdateTime",
-    "startTime", "token", "clusterIP", "clusterIPs", "nodePort", "healthCheckNodePort", "expirationTimestamp", "freshness", "serverAddress",
+    "startTime", "token", "clusterIP", "clusterIPs", "nodePort", "healthCheckNodePort", "expirationTimestamp", "freshness", "serverAddress", "id_token_signing_alg_values_supported",
 }  # fmt: skip
 _PATTERNS = [
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), "<uid>"),
@@ -31,11 +31,16 @@ _PATTERNS = [
     (re.compile(r"([Rr]esource ?[Vv]ersion[^0-9]{1,30})\d+"), r"\1<rv>"),
     (re.compile(r"(current: |too old resource version: \d*\(?)\d+"), r"\1<rv>"),
     (re.compile(r"(object meta: )\d+"), r"\1<rv>"),
+    (re.compile(r"(nodePort: Duplicate value: )\d+"), r"\1<port>"),
+    (re.compile(r"RBAC: allowed by .*"), "RBAC: allowed by <one of several>"),  # upstream asks bindings in no order
+    (re.compile(r"(Key: )(/registry)?/"), r"\1/"),  # a flag of upstream's
+    (re.compile(r"(\"gen-)[a-z0-9]{5}\""), r'\1<random>"'),
     (re.compile(r"(kube-api-access-)[a-z0-9]{5}"), r"\1<random>"),
     (re.compile(r"in scheme \"[^\"]+\""), "in scheme <file>"),  # where a Go program was built
     (re.compile(r"https://127\.0\.0\.1\b(?!:)|https://kubernetes\.default\.svc(\.cluster\.local)?"), "<issuer>"),
     (re.compile(r"(generateName|name)(\S*-)[a-z0-9]{5}\b(?=\")"), r"\1\2<random>"),
 ]
+_LISTED = re.compile(r"\[(.+)\]$", re.S)  # several errors in one message
 _AGE = re.compile(r"^(\d+[smhd])+$|^<invalid>$")
 
 
@@ -59,9 +64,12 @@ def mask(value: Any, key: str = "") -> Any:
             items.sort(key=lambda entry: json.dumps(entry, sort_keys=True))
         if key == "cells":
             items = ["<age>" if isinstance(item, str) and _AGE.match(item) else item for item in items]
-        if key == "causes":  # upstream goes through maps in no order
+        if key in ("causes", "resources"):  # upstream goes through maps in no order
             items.sort(key=lambda entry: json.dumps(entry, sort_keys=True))
         return items
+    if key == "message" and isinstance(value, str):
+        value = re.sub(r"errors:\n.*", lambda found: "\n".join(sorted(found[0].splitlines())), value, flags=re.S)
+        value = _LISTED.sub(lambda found: "[" + ", ".join(sorted(found[1].split(", "))) + "]", value)
     return _text(value) if isinstance(value, str) else value
 
 

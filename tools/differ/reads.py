@@ -16,7 +16,7 @@ _ACCEPTS = [
     "text/*",
     "*/*",
     "application/json;as=Nonsense;g=meta.k8s.io;v=v1",
-    "application/vnd.kubernetes.protobuf, application/json",
+    "application/json, application/vnd.kubernetes.protobuf",
 ]
 _REVISIONS = ["", "", "0", "${rv:new}", "${rv:mid}", "${rv:future}", "-1", "x", "1", "007"]
 _MATCHES = ["", "", "Exact", "NotOlderThan", "Sometimes"]

@@ -48,11 +48,6 @@ class Memory:
     revisions: list[str] = field(default_factory=list)  # of lists, oldest first
     token: str = ""
 
-    def saw(self, revision: str) -> None:
-        """The revision of a list; lists of the past do not count."""
-        if revision.isdigit() and int(revision) >= int(self.revisions[-1] if self.revisions else 0):
-            self.revisions.append(revision)
-
     def fill(self, text: str) -> str:
         for name, value in (
             ("continue", quote(self.token)),

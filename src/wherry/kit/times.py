@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from wherry.errors import go_quote
-
 SECONDS_LAYOUT = "2006-01-02T15:04:05Z07:00"
 MICRO_LAYOUT = "2006-01-02T15:04:05.000000Z07:00"
 ZERO_SECONDS = -62135596800  # 0001-01-01T00:00:00Z, the time that Go calls zero
@@ -37,6 +35,17 @@ def civil_from_days(days: int) -> tuple[int, int, int]:
     return year_of_era + era * 400 + (month <= 2), month, day_of_year - (153 * shifted + 2) // 5 + 1
 
 
+def _quote(text: str) -> str:
+    """The time package's own quoting, which knows no letters beyond ASCII."""
+    return '"' + "".join(map(_quoted, text)) + '"'
+
+
+def _quoted(char: str) -> str:
+    if " " <= char < "\x80":
+        return "\\" + char if char in '"\\' else char
+    return "".join(f"\\x{byte:02x}" for byte in char.encode("utf-8", "replace"))
+
+
 class _Reader:
     """One pass over the text in the steps of the layout."""
 
@@ -45,12 +54,12 @@ class _Reader:
 
     def misfit(self, element: str, rest: str) -> TimeError:
         return TimeError(
-            f"parsing time {go_quote(self.text)} as {go_quote(self.layout)}: "
-            f"cannot parse {go_quote(rest)} as {go_quote(element)}"
+            f"parsing time {_quote(self.text)} as {_quote(self.layout)}: "
+            f"cannot parse {_quote(rest)} as {_quote(element)}"
         )
 
     def refuse(self, what: str) -> TimeError:
-        return TimeError(f"parsing time {go_quote(self.text)}: {what}")
+        return TimeError(f"parsing time {_quote(self.text)}: {what}")
 
     def skip(self, char: str) -> None:
         if not self.rest.startswith(char):
@@ -122,7 +131,7 @@ def parse(text: str, *, micro: bool = False) -> tuple[int, int]:
     nanos = reader.fraction(micro)
     offset = reader.zone()
     if reader.rest:
-        raise reader.refuse(f"extra text: {go_quote(reader.rest)}")
+        raise reader.refuse(f"extra text: {_quote(reader.rest)}")
     leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
     if not 1 <= day <= _DAYS[month - 1] + (month == 2 and leap):
         raise reader.refuse("day out of range")

@@ -59,7 +59,8 @@ def of(request: Request, *, tables: bool = True, custom: bool = False) -> Form:
 
 
 def refuse(transformed: bool, offered: tuple[str, ...] = AVAILABLE) -> NotAcceptable:
-    """406; the words differ by whether any media type was found at all."""
+    """406; the words differ by whether any media type was found at all: upstream's router has looked before, though
+    not at custom kinds."""
     listed = ", ".join(offered)
     if transformed:
         return NotAcceptable(f"only the following media types are accepted: {listed}")
@@ -114,7 +115,7 @@ def form(accept: str, *, tables: bool = True, custom: bool = False) -> Form:
             return Form(media, pretty=pretty)
         if tables and params.get("g") == "meta.k8s.io" and _transform(wanted, params.get("v", "")):
             return Form(media, wanted, params["v"], pretty)
-    raise refuse(known, offered)
+    raise refuse(known or custom)
 
 
 def _transform(wanted: str, version: str) -> bool:

@@ -95,7 +95,7 @@ def delete_options(raw: dict[str, Any]) -> None:
     if policy is not None and orphan is not None:
         text = "orphanDependents and deletionPropagation cannot be both set"
         found.append(errors.invalid("propagationPolicy", policy, text))
-    elif policy not in (None, "Foreground", "Background", "Orphan"):
+    if policy not in (None, "Foreground", "Background", "Orphan"):
         supported = ("Foreground", "Background", "Orphan", "nil")
         found.append(errors.not_supported("propagationPolicy", policy, supported))
     check_dry_run(raw.get("dryRun") or [], found)

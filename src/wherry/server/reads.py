@@ -94,6 +94,13 @@ def matcher(d: Definition, info: RequestInfo) -> tuple[Callable[[Record], bool] 
     return (lambda record: all(check(record) for check in checks)), name
 
 
+def check_selectors(info: RequestInfo) -> None:
+    """Whether selectors can be read: upstream looks at that before all options, and at their labels after. Raises
+    BadRequest."""
+    parse_label_selector(info.first("labelSelector"))
+    parse_field_selector(info.first("fieldSelector"))
+
+
 def required_pair(info: RequestInfo) -> tuple[str, str] | None:
     """A label pair that every object of the answer carries, if the selector requires one."""
     if text := info.first("labelSelector"):
@@ -139,9 +146,10 @@ async def list_(call: Call) -> Response:
     if info.query:
         limit = options.integer(info, "limit")
         options.integer(info, "timeoutSeconds")
+        check_selectors(info)
+        options.list_options(info, watch=False)
         query.match, query.name = matcher(d, info)
         query.pair = required_pair(info)
-        options.list_options(info, watch=False)
         query.limit = limit if limit is not None and limit > 0 else 0
         query.token = info.first("continue")
         query.revision = info.first("resourceVersion")

@@ -40,8 +40,9 @@ def stream(call: Call, form: negotiate.Form) -> Response:
     assert d is not None
     options.integer(info, "limit")
     timeout = options.integer(info, "timeoutSeconds")
-    match, _ = reads.matcher(d, info)
+    reads.check_selectors(info)
     initial, _ = _defaults(info)
+    match, _ = reads.matcher(d, info)
     bookmarks = options.boolean(info, "allowWatchBookmarks") or False
     text = info.first("resourceVersion")
     try:

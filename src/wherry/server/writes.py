@@ -210,8 +210,9 @@ async def delete_collection(call: Call) -> Response:
     d, info, api = call.definition, call.info, call.api
     assert d is not None
     form = reads.form_of(call)
-    match, name = reads.matcher(d, info)
+    reads.check_selectors(info)
     options.list_options(info, watch=False)
+    match, name = reads.matcher(d, info)
     chosen, ctx = delete_options(call)
     limit = options.integer(info, "limit") or 0
     options.integer(info, "timeoutSeconds")

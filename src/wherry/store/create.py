@@ -101,7 +101,7 @@ def _invalid(d: Definition, obj: Obj) -> list[errors.FieldError]:
             standard_finalizers=strategy.standard_finalizers,
         )
         if strategy.meta_first:
-            found = [*found, *strategy.validate_create(obj)]
+            found = strategy.validate_after(found, obj)
     return found
 
 

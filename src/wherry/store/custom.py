@@ -94,7 +94,8 @@ def _definition(workspace: str, crd: Obj, version: CustomVersion, types: _Types)
         from wherry.machinery.bodies import keep_reset
 
         _check_type(raw, res)
-        obj: Obj = {"kind": res.kind, "apiVersion": res.api_version, "metadata": raw.get("metadata") or {}}
+        meta = raw.get("metadata")
+        obj: Obj = {"kind": res.kind, "apiVersion": res.api_version, "metadata": {} if meta is None else meta}
         for key, value in raw.items():
             if key not in obj:
                 obj[key] = value
@@ -113,7 +114,10 @@ def _definition(workspace: str, crd: Obj, version: CustomVersion, types: _Types)
         from wherry.machinery.bodies import decode_custom, strict_text, strict_warnings, unfit
 
         found = decode_custom(body, media_type, res)
-        obj, unknown = canonical(found.raw, validation)
+        try:
+            obj, unknown = canonical(found.raw, validation)
+        except errors.BadRequest as bad:
+            raise unfit(found.kind, found.version, res.kind, bad.message) from None
         problems = [*found.duplicates, *unknown]
         if problems and validation == "Strict":
             raise unfit(found.kind, found.version, res.kind, strict_text(problems))

@@ -61,10 +61,13 @@ def fill_system_fields(obj: Obj, resource: Resource, namespace: str, now: str) -
 def keep_system_fields(new: Obj, old: Obj) -> None:
     """What an update can't change and need not send (rest.BeforeUpdate).
 
-    A value that differs from the old one and is not empty stays, so that validation can refuse it."""
+    Times stay what they were; an id that differs and is not empty stays too, so that validation can refuse it."""
     n, o = new["metadata"], old["metadata"]
-    for key in ("uid", "creationTimestamp", "namespace", "deletionTimestamp"):
+    for key in ("uid", "namespace"):
         if not n.get(key) and key in o:
+            n[key] = o[key]
+    for key in ("creationTimestamp", "deletionTimestamp"):
+        if key in o:
             n[key] = o[key]
     if "deletionGracePeriodSeconds" not in n and "deletionGracePeriodSeconds" in o:
         n["deletionGracePeriodSeconds"] = o["deletionGracePeriodSeconds"]

@@ -53,6 +53,10 @@ class Strategy:
         """Everything but metadata, which the store validates for all kinds. Errors in upstream's order and words."""
         return []
 
+    def validate_after(self, found: list[FieldError], obj: Obj) -> list[FieldError]:
+        """What is wrong with the metadata of a new object, and with the rest."""
+        return [*found, *self.validate_create(obj)]
+
     def validate_update(self, new: Obj, old: Obj) -> list[FieldError]:
         """Everything but metadata; usually validate_create's rules plus immutability."""
         return []

@@ -93,8 +93,12 @@ class CustomStrategy(Strategy):
         return any(value != old.get(key, _ABSENT) for key, value in new.items() if key != "metadata")
 
     def validate_create(self, obj: Obj) -> list[FieldError]:
+        return self.validate_after([], obj)
+
+    def validate_after(self, found: list[FieldError], obj: Obj) -> list[FieldError]:
+        """Validation rules are not for objects whose metadata lacks something either."""
         schema = self.schema
-        errors = schema.validate_schema(obj) if schema is not None else []
+        errors = [*found, *schema.validate_schema(obj)] if schema is not None else found
         errors = errors + self._check_scale(obj, spec=True)
         if schema is not None:
             errors = errors + schema.validate_embedded(obj) + schema.validate_lists(obj)
