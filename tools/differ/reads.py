@@ -18,7 +18,7 @@ _ACCEPTS = [
     "application/json;as=Nonsense;g=meta.k8s.io;v=v1",
     "application/json, application/vnd.kubernetes.protobuf",
 ]
-_REVISIONS = ["", "", "0", "${rv:new}", "${rv:mid}", "${rv:future}", "-1", "x", "1", "007"]
+_REVISIONS = ["", "", "0", "${rv:new}", "${rv:mid}", "${rv:future}", "-1", "x", "007"]
 _MATCHES = ["", "", "Exact", "NotOlderThan", "Sometimes"]
 _LABELS = [
     "app=x",

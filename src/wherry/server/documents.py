@@ -101,21 +101,30 @@ def _discovery(call: Call, path: str, method: str) -> Response:
     if parts[0] not in ("api", "apis") or len(parts) > (2 if parts[0] == "api" else 3):
         return answers.text(404, "404 page not found\n")
     check_timeout(call.info)
+    found = call.api.documents.discovery(call.info.workspace)
+    if len(parts) > (1 if parts[0] == "api" else 2):
+        return _version(call, found, "" if parts[0] == "api" else parts[1], parts[-1])
     if method != "GET" and not (parts[0] == "apis" and len(parts) <= 2):
         # (the list of groups and a group's own document answer any method upstream; clients have come to no harm)
         raise errors.MethodNotAllowed("the server does not allow this method on the requested resource", details={})
-    found = call.api.documents.discovery(call.info.workspace)
     if len(parts) == 1:
         return _root(call, found, core=parts[0] == "api")
-    if parts[0] == "apis" and len(parts) == 2:
-        document = found.group(parts[1])
-        if document is None and parts[1] not in builtins.groups():
-            return answers.text(404, "404 page not found\n")
-        return _answer(call, document, plain_refusal=True)
-    group, version = ("", parts[1]) if parts[0] == "api" else (parts[1], parts[2])
-    document = found.resources(group, version)
-    if document is None:
+    document = found.group(parts[1])
+    if document is None and parts[1] not in builtins.groups():
         return answers.text(404, "404 page not found\n")
+    return _answer(call, document, plain_refusal=True)
+
+
+def _version(call: Call, found: Discovery, group: str, version: str) -> Response:
+    """The resources of a version. Upstream's router knows the built-in ones; what it doesn't know may be custom."""
+    document = found.resources(group, version)
+    builtin = not group or group in builtins.groups()
+    if document is None:
+        if builtin:
+            raise errors.NotFound.path()
+        return answers.text(404, "404 page not found\n")
+    if call.request.method != "GET" and builtin:
+        raise errors.MethodNotAllowed("the server does not allow this method on the requested resource", details={})
     return _answer(call, document)
 
 

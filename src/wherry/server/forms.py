@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from wherry.errors import BadRequest, go_quote
+from wherry.errors import BadRequest, StatusError, go_quote
 from wherry.machinery import meta
 from wherry.machinery.kinds import Obj
 from wherry.machinery.tables import table_for
@@ -46,6 +46,8 @@ def check(d: Definition, form: Form, is_list: bool) -> None:
     if form.transform == "PartialObjectMetadata" and is_list:
         raise meta.refuse_list(group, kind)
     if form.transform == "PartialObjectMetadataList" and not is_list:
+        if d.custom:
+            raise StatusError("content is not a list", reason="")
         raise meta.refuse_object(group, kind)
 
 

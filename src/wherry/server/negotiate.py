@@ -67,6 +67,15 @@ def refuse(transformed: bool, offered: tuple[str, ...] = AVAILABLE) -> NotAccept
     return NotAcceptable(f"406: Not Acceptable\n\nAvailable representations: {listed}", details={})
 
 
+def with_streams(refused: NotAcceptable) -> NotAcceptable:
+    """The refusal of a path that can be watched, whose router also has the media types of streams on its list."""
+    head, found, listed = refused.message.partition("Available representations: ")
+    if not found:
+        return refused
+    streams = ", ".join(f"{media};stream=watch" for media in (JSON, PROTOBUF))
+    return NotAcceptable(f"{head}{found}{listed}, {streams}", details={})
+
+
 @lru_cache(maxsize=256)
 def clauses(accept: str) -> list[tuple[str, dict[str, str]]]:
     """Media types with their parameters, best first (goautoneg.ParseAccept: by q, then by specificity)."""

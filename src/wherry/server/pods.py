@@ -155,23 +155,39 @@ async def _ask_budgets(call: Call, pod: Obj, options: DeleteOptions, revision: s
 
 
 async def no_node(call: Call) -> Response:
-    """log, exec, attach, portforward, proxy: a runtime that has the node, or there is no kubelet to ask."""
+    """log, exec, attach, portforward: a runtime that has the node, or there is no kubelet to ask."""
+    from wherry.server import running
+
+    sub = call.info.subresource
+    logs = running.log_options(call) if sub == "log" else None
     record = read.get(call.api.store, _pods(call), call.namespace, call.info.name)
     pod = orjson.loads(record.value)
+    container = running.chosen(pod, call.info.first("container")) if sub != "portforward" else ""
     node = (pod.get("spec") or {}).get("nodeName")
     if not node:
+        if logs is not None:
+            return Response(204, [])
         raise errors.BadRequest(f"pod {call.info.name} does not have a host assigned")
     for runtime in call.api.runtimes:
         if runtime.has_node(node):
-            from wherry.server.running import answer
-
-            return await answer(call, runtime, pod)
+            return await running.answer(call, runtime, pod, container, logs)
     text = f'nothing runs here: the node "{node}" of pod {call.info.name} has no kubelet that this server could ask'
     raise errors.ServiceUnavailable(text)
+
+
+async def proxy(call: Call) -> Response:
+    """The proxy of a pod, service or node: nothing runs behind any of them."""
+    d = call.definition
+    assert d is not None
+    record = read.get(call.api.store, d, call.namespace, call.info.name)
+    if d.resource.name == "pods" and not (orjson.loads(record.value).get("status") or {}).get("podIP"):
+        raise errors.BadRequest("address not allowed")
+    raise errors.ServiceUnavailable(f"nothing runs here: {d.resource.singular} {call.info.name} cannot be reached")
 
 
 ENDPOINTS: dict[str, Callable[[Call], Awaitable[Response]]] = {
     "binding": binding,
     "eviction": eviction,
-    **dict.fromkeys(("log", "exec", "attach", "portforward", "proxy"), no_node),
+    **dict.fromkeys(("log", "exec", "attach", "portforward"), no_node),
+    "proxy": proxy,
 }

@@ -26,7 +26,12 @@ _Parts = tuple[bytes, Callable[[Sequence[Record]], bytes], bytes]
 def form_of(call: Call) -> negotiate.Form:
     """The negotiated form of the answer. Raises NotAcceptable."""
     d = call.definition
-    return negotiate.of(call.request, custom=d is not None and d.custom)
+    try:
+        return negotiate.of(call.request, custom=d is not None and d.custom)
+    except errors.NotAcceptable as refused:
+        if d is None or d.custom or call.info.verb not in ("list", "watch") or "watch" not in d.resource.verbs:
+            raise
+        raise negotiate.with_streams(refused) from None
 
 
 async def get(call: Call) -> Response:

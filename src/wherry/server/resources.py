@@ -87,7 +87,7 @@ def _check_path(call: Call, res: Resource) -> None:
     if info.resource != "namespaces":
         if info.namespace and not res.namespaced:
             raise errors.NotFound.path()
-        if info.parts[1:2] and res.namespaced and not info.namespace:
+        if res.namespaced and not info.namespace and (info.parts[1:2] or "list" not in res.verbs):
             raise errors.NotFound.path()
     if info.name in (".", ".."):
         if "%" not in call.request.raw_path:  # Go's router takes plain dots for a path that is not clean

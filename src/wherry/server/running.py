@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from wherry import errors
@@ -14,11 +15,10 @@ Obj = dict[str, Any]
 _PLAIN = [("content-type", "text/plain")]
 
 
-async def answer(call: Call, runtime: NodeRuntime, pod: Obj) -> Response:
+async def answer(call: Call, runtime: NodeRuntime, pod: Obj, container: str, logs: LogOptions | None) -> Response:
     """The answer of the runtime that has the pod's node."""
-    container = chosen(pod, call.info.first("container"))
-    if call.info.subresource == "log":
-        return Response(200, _PLAIN, await runtime.logs(pod, _log_options(call, container)))
+    if logs is not None:
+        return Response(200, _PLAIN, await runtime.logs(pod, replace(logs, container=container)))
     if call.info.subresource == "exec":
         command = [value for key, value in call.info.query if key == "command"]
         return Response(200, _PLAIN, await runtime.exec(pod, container, command))
@@ -26,10 +26,10 @@ async def answer(call: Call, runtime: NodeRuntime, pod: Obj) -> Response:
     raise errors.ServiceUnavailable(f"pod {name}: its node does not offer {call.info.subresource}")
 
 
-def _log_options(call: Call, container: str) -> LogOptions:
+def log_options(call: Call) -> LogOptions:
+    """PodLogOptions of the query. Raises BadRequest, Invalid (ValidatePodLogOptions)."""
     info = call.info
-    return LogOptions(
-        container=container,
+    found = LogOptions(
         follow=bool(options.boolean(info, "follow")),
         previous=bool(options.boolean(info, "previous")),
         timestamps=bool(options.boolean(info, "timestamps")),
@@ -37,6 +37,21 @@ def _log_options(call: Call, container: str) -> LogOptions:
         tail_lines=options.integer(info, "tailLines"),
         limit_bytes=options.integer(info, "limitBytes"),
     )
+    wrong: list[errors.FieldError] = []
+    if found.tail_lines is not None and found.tail_lines < 0:
+        wrong.append(errors.invalid("tailLines", found.tail_lines, "must be greater than or equal to 0"))
+    if found.limit_bytes is not None and found.limit_bytes < 1:
+        wrong.append(errors.invalid("limitBytes", found.limit_bytes, "must be greater than 0"))
+    if found.since_seconds is not None and info.has("sinceTime"):
+        text = "at most one of `sinceTime` or `sinceSeconds` may be specified"
+        wrong.append(errors.forbidden("[]", text))
+    elif found.since_seconds is not None and found.since_seconds < 1:
+        wrong.append(errors.invalid("sinceSeconds", found.since_seconds, "must be greater than 0"))
+    if info.has("stream"):
+        wrong.append(errors.forbidden("stream", "may not be specified"))
+    if wrong:
+        raise errors.Invalid.of("", "PodLogOptions", info.name, wrong)
+    return found
 
 
 def chosen(pod: Obj, name: str) -> str:

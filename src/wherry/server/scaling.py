@@ -30,7 +30,6 @@ from wherry.store.registry import Registry
 from wherry.store.update import commit
 
 VERSION = "autoscaling/v1"
-_OTHER_KIND = " is registered for version "
 # Custom resources have a scheme of their own, which cannot tell what it got.
 _NOT_A_SCALE = 'no kind is registered for the type v1.Scale in scheme "pkg/apiserver/customresource_handler.go:781"'
 
@@ -97,8 +96,8 @@ async def _put(call: Call, d: Definition, form: negotiate.Form) -> Response:
     scale_d = _scale_definition()
     try:
         posted, warnings = scale_d.decode(call.request.body, media, ctx.field_validation)
-    except errors.BadRequest as error:
-        if d.version is not None and _OTHER_KIND in error.message:
+    except errors.BadRequest:
+        if d.version is not None:
             raise errors.BadRequest(_NOT_A_SCALE) from None
         raise
     ctx.warnings.extend(warnings)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -25,12 +24,13 @@ BODY_LIMIT = 3 * 1024 * 1024
 _MEDIA = ("application/json", "application/yaml", "application/vnd.kubernetes.protobuf")
 
 
-def media_type(call: Call, accepted: Sequence[str] = _MEDIA) -> str:
-    """The body's media type, JSON when none is given. Raises UnsupportedMediaType."""
+def media_type(call: Call, *, custom: bool = False) -> str:
+    """The body's media type, JSON when none is given. Custom objects have no protobuf form, although the refusal lists
+    it. Raises UnsupportedMediaType."""
     raw = call.request.header("content-type")
     media = raw.split(";", 1)[0].strip().lower() if raw else "application/json"
-    if media not in accepted:
-        listed = ", ".join(accepted)
+    if media not in (_MEDIA[:2] if custom else _MEDIA):
+        listed = ", ".join(_MEDIA)
         text = f"the body of the request was in an unknown format - accepted media types include: {listed}"
         raise errors.UnsupportedMediaType(text)
     return media
@@ -93,7 +93,7 @@ async def create(call: Call) -> Response:
     d = call.definition
     assert d is not None
     form = reads.form_of(call)
-    media = media_type(call, _MEDIA[:2] if d.custom else _MEDIA)
+    media = media_type(call, custom=d.custom)
     ctx = context(call, "CreateOptions")
     obj, warnings = d.decode(call.request.body, media, ctx.field_validation)
     ctx.warnings.extend(warnings)
@@ -121,7 +121,7 @@ async def update(call: Call) -> Response:
     d, info = call.definition, call.info
     assert d is not None
     form = reads.form_of(call)
-    media = media_type(call, _MEDIA[:2] if d.custom else _MEDIA)
+    media = media_type(call, custom=d.custom)
     ctx = context(call, "UpdateOptions")
     obj, warnings = d.decode(call.request.body, media, ctx.field_validation)
     ctx.warnings.extend(warnings)
@@ -214,6 +214,8 @@ async def delete_collection(call: Call) -> Response:
     options.list_options(info, watch=False)
     match, name = reads.matcher(d, info)
     chosen, ctx = delete_options(call)
+    if chosen.propagation is None and chosen.orphan_dependents is None:
+        ctx.warnings.extend(d.strategy.warnings_delete())
     limit = options.integer(info, "limit") or 0
     options.integer(info, "timeoutSeconds")
     query = read.ListQuery(

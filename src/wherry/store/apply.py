@@ -94,7 +94,7 @@ def merged(store: Store, d: Definition, live: Obj | None, patch: Obj, ctx: Write
         ctx.convert or d.convert,
     )
     try:
-        obj, _ = d.canonical(applied.obj, ctx.field_validation)
+        obj, _ = (d.applied or d.canonical)(applied.obj, ctx.field_validation)
     except errors.BadRequest as bad:
         raise conversion_error(patch, kind, bad.message) from None
     obj.setdefault("metadata", {})

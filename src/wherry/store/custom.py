@@ -88,7 +88,7 @@ def _definition(workspace: str, crd: Obj, version: CustomVersion, types: _Types)
     res = version.resource
     has_status = "status" in res.subresources
 
-    def canonical(raw: Any, validation: str) -> tuple[Obj, list[str]]:
+    def canonical(raw: Any, validation: str, *, applied: bool = False) -> tuple[Obj, list[str]]:
         if not isinstance(raw, dict):
             raise errors.BadRequest("object expected")
         from wherry.machinery.bodies import keep_reset
@@ -99,15 +99,15 @@ def _definition(workspace: str, crd: Obj, version: CustomVersion, types: _Types)
         for key, value in raw.items():
             if key not in obj:
                 obj[key] = value
-        unknown = version.decode(obj)
+        unknown = version.decode(obj, applied=applied)
         keep_reset(raw, obj)
         return obj, [f'unknown field "{path}"' for path in unknown]
 
     def patched(raw: Any) -> tuple[Obj, list[str]]:
         if not isinstance(raw, dict) or not raw.get("kind"):
-            from wherry.machinery.patch.refusals import go_json
+            from wherry.machinery.patch.refusals import go_json, sorted_keys
 
-            raise errors.BadRequest(f"Object 'Kind' is missing in '{go_json(raw)}'")
+            raise errors.BadRequest(f"Object 'Kind' is missing in '{go_json(sorted_keys(raw))}'")
         return canonical(raw, "")
 
     def decode(body: bytes, media_type: str, validation: str) -> tuple[Obj, list[str]]:
@@ -132,6 +132,7 @@ def _definition(workspace: str, crd: Obj, version: CustomVersion, types: _Types)
         decode=decode,
         canonical=canonical,
         patched=patched,
+        applied=partial(canonical, applied=True),
         node=partial(types.node, res.api_version),
         reset=partial(of_custom, has_status),
         to_storage=lambda obj: {**obj, "apiVersion": storage},

@@ -57,6 +57,8 @@ class Definition:
     reset: Callable[[str], Any]
     to_storage: Convert = _same
     from_storage: Convert = _same
+    # As `canonical`, for what an apply has made, where that differs.
+    applied: Callable[[Any, str], tuple[Obj, list[str]]] | None = None
     custom: bool = False
     # Reads of custom objects default and prune by the schema of now; None where bytes can go out as they are.
     refresh: Callable[[Obj], bool] | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from time import gmtime, strftime
 
@@ -10,6 +11,7 @@ import orjson
 from wherry import errors
 from wherry.machinery.kinds import Obj
 from wherry.storage.api import Record, RevisionConflict
+from wherry.store import keys
 from wherry.store.context import Outcome, WriteContext
 from wherry.store.definition import Definition
 from wherry.store.store import Store, encoder
@@ -193,9 +195,23 @@ async def _remove(store: Store, d: Definition, record: Record, old: Obj, ctx: Wr
         return _answer(d, old, orjson.dumps(d.from_storage(old)))
     kept = old if d.conversion is None else await d.conversion.stored(old)
     final = await store.storage.delete(record.key, encoder(kept), expect=record.revision)
+    await take_along(store, d, record.key)
     if d.conversion is not None:
         await d.conversion.prepare(d, (final,))
     return _answer(d, old, d.view(final))
+
+
+async def take_along(store: Store, d: Definition, key: str) -> None:
+    """Remove what goes with a removed object (the endpoints of a service), unless finalizers hold it."""
+    if not d.strategy.takes_along:
+        return
+    record = store.storage.newest(keys.collection(d.workspace, "", d.strategy.takes_along) + key.removeprefix(d.prefix))
+    if record is None:
+        return
+    other = orjson.loads(record.value)
+    if not other["metadata"].get("finalizers"):
+        with suppress(RevisionConflict):  # someone has just made it theirs
+            await store.storage.delete(record.key, encoder(other), expect=record.revision)
 
 
 def _answer(d: Definition, old: Obj, data: bytes) -> Outcome:

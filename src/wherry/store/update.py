@@ -19,6 +19,7 @@ from wherry.store import keys, names
 from wherry.store.context import Outcome, WriteContext
 from wherry.store.create import create
 from wherry.store.definition import Definition
+from wherry.store.delete import take_along
 from wherry.store.metadata import (
     keep_system_fields,
     must_set_resource_version,
@@ -310,4 +311,5 @@ async def _delete_now(store: Store, d: Definition, record: Record, old: Obj, new
     if not ctx.dry_run:
         kept = old if d.conversion is None else await d.conversion.stored(old)
         await store.storage.delete(record.key, encoder(kept), expect=record.revision)
+        await take_along(store, d, record.key)
     return Outcome(answer, 200, new)

@@ -35,6 +35,9 @@ class Strategy:
     meta_again = True
     standard_finalizers = True
 
+    # The core resource whose object of the same name goes with this one, whoever owns it.
+    takes_along = ""
+
     def default(self, obj: Obj) -> None:
         """Set the defaults of the storage version (pkg/apis/<group>/<version>/defaults.go), nested types included."""
 

@@ -50,12 +50,15 @@ class CustomVersion:
     def storage_api_version(self) -> str:
         return f"{self.resource.group}/{self.storage}"
 
-    def decode(self, obj: Obj) -> list[str]:
+    def decode(self, obj: Obj, *, applied: bool = False) -> list[str]:
         """Bring a request's object of this version to canonical form in place; paths of fields that were dropped.
 
-        Defaults, metadata as ObjectMeta, pruning, embedded resources. Raises BadRequest."""
+        Defaults, metadata as ObjectMeta, pruning, embedded resources. What an apply has made keeps its nulls. Raises
+        BadRequest."""
         schema = self.strategy.schema
-        if schema is not None:
+        if schema is not None and applied:
+            schema.default_applied(obj)
+        elif schema is not None:
             schema.default(obj)
         unknown: list[str] = []
         try:

@@ -37,6 +37,13 @@ def invalid_patch(printed: str, why: str) -> Invalid:
     return Invalid.of("", "", "", [invalid("patch", printed, why)])
 
 
+def sorted_keys(value: Any) -> Any:
+    """As Go's maps are printed."""
+    if isinstance(value, dict):
+        return {key: sorted_keys(value[key]) for key in sorted(value)}
+    return [sorted_keys(item) for item in value] if isinstance(value, list) else value
+
+
 def go_json(document: Any) -> str:
     """As Go's json.Marshal writes it: keys in the order given, the characters of HTML escaped, and what was never taken
     apart (`gojson.Pairs`) with its repeated keys."""

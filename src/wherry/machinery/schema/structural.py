@@ -89,6 +89,11 @@ class Structural:
         """Set defaults and settle nulls in place; whether anything changed."""
         return self._fill(obj)
 
+    def default_applied(self, obj: Obj) -> bool:
+        """Set defaults in place as for an applied object, whose nulls stay for validation to see."""
+        fill = compile_default(self.node, nulls=False)
+        return fill is not None and fill(obj)
+
     def coerce_embedded(self, obj: Obj, *, drop_invalid: bool = False) -> list[str]:
         """Bring metadata of embedded resources to canonical form; unknown paths. Raises BadRequest texts as ValueError.
 

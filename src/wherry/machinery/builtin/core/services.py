@@ -147,6 +147,7 @@ def _ip_warnings(spec: Obj) -> list[str]:
 
 class ServiceStrategy(Strategy):
     create_on_update = True
+    takes_along = "endpoints"
     validate_name = staticmethod(name_is_dns_label)  # RelaxedServiceNameValidation, on since 1.36
 
     def default(self, obj: Obj) -> None:

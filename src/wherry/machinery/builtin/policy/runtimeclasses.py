@@ -33,6 +33,7 @@ def _scheduling(scheduling: Obj) -> list[FieldError]:
 
 
 class RuntimeClassStrategy(Strategy):
+    create_on_update = True
     unconditional_update = False
     meta_again = False
     standard_finalizers = False
