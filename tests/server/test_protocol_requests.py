@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
-from handler_face import JSON, MAPS, MERGE, Face, applied, warning
+from handler_face import APPLY, JSON, MAPS, MERGE, Face, applied, warning
 
 from wherry.server.asgi import ApiApp
 from wherry.server.http import Request, Response
@@ -146,5 +146,7 @@ def test_a_version_on_create_is_refused_by_the_storage_alone(api: Face) -> None:
     body = {"metadata": {"name": "versioned", "resourceVersion": "7"}}
     assert api("POST", MAPS, {**body, "data": {"no/key": ""}}).status == 422
     assert api("POST", f"{MAPS}?dryRun=All", body).doc["metadata"]["resourceVersion"] == "7"
+    applied_dry = api("PATCH", f"{MAPS}/versioned?fieldManager=m&dryRun=All", {**applied("versioned"), **body}, APPLY)
+    assert applied_dry.doc["metadata"]["resourceVersion"] == "7"
     refused = api("POST", MAPS, body)
     assert (refused.status, refused.message) == (500, "resourceVersion should not be set on objects to be created")

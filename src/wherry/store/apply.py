@@ -69,8 +69,7 @@ async def _create(
     names.match_namespace(res, meta, namespace)
     names.match_name(meta, name)
     claimed_revision(meta)
-    meta.pop("resourceVersion", None)
-    return await create(store, d, namespace, obj, ctx, own_managed=True)
+    return await create(store, d, namespace, obj, ctx, own_managed=True, on_update=True)
 
 
 def merged(store: Store, d: Definition, live: Obj | None, patch: Obj, ctx: WriteContext, subresource: str) -> Obj:

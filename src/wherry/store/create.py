@@ -24,12 +24,20 @@ from wherry.store.store import Store, encoder
 
 
 async def create(
-    store: Store, d: Definition, namespace: str, obj: Obj, ctx: WriteContext, *, own_managed: bool = False
+    store: Store,
+    d: Definition,
+    namespace: str,
+    obj: Obj,
+    ctx: WriteContext,
+    *,
+    own_managed: bool = False,
+    on_update: bool = False,
 ) -> Outcome:
     """Store a new object given in the definition's version; it belongs to the store from here on.
 
-    `own_managed`: the object brings its managedFields (server-side apply). Raises AlreadyExists, Invalid, Forbidden,
-    BadRequest, NotFound (of the namespace), and what admission raises.
+    `own_managed`: the object brings its managedFields (server-side apply). `on_update`: it is the outcome of an update,
+    so a resourceVersion says nothing. Raises AlreadyExists, Invalid, Forbidden, BadRequest, NotFound (of the namespace),
+    and what admission raises.
     """
     res = d.resource
     meta = obj.get("metadata")
@@ -56,6 +64,8 @@ async def create(
         _before_create(d, obj, namespace, now, ctx)
         if ctx.validate is not None:
             await ctx.validate("CREATE", obj, None)
+        if not ctx.dry_run and not on_update:  # the storage's matter, thus after all other refusals
+            names.require_no_revision(obj["metadata"])
         outcome = await _store(store, d, namespace, obj, ctx, generated)
     except BaseException:
         ctx.give_back()
@@ -106,8 +116,6 @@ def _invalid(d: Definition, obj: Obj) -> list[errors.FieldError]:
 
 
 async def _store(store: Store, d: Definition, namespace: str, obj: Obj, ctx: WriteContext, generated: bool) -> Outcome:
-    if not ctx.dry_run:
-        names.require_no_revision(obj["metadata"])  # a matter of upstream's storage, thus after all other refusals
     attempts = GENERATE_ATTEMPTS if generated else 1
     while True:
         name = obj["metadata"]["name"]

@@ -77,8 +77,7 @@ async def _put_absent(
         raise errors.NotFound.of(res.group, res.name, name)
     if uid := obj["metadata"].get("uid"):
         raise _uid_conflict(d, namespace, name, uid, "")
-    obj["metadata"].pop("resourceVersion", None)
-    return await create(store, d, namespace, obj, ctx)
+    return await create(store, d, namespace, obj, ctx, on_update=True)
 
 
 def claimed_revision(meta: Obj) -> int:
