@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -30,6 +30,7 @@ class Many:
 
     def __init__(self, url: str = "memory:"):
         self.url = url
+        self.base = "https://here"
         self.loop = asyncio.new_event_loop()
 
     def __enter__(self) -> Many:
@@ -40,7 +41,7 @@ class Many:
         self.storage = open_storage(self.url)
         root = await build_handler(self.storage)
         self.workspaces = Workspaces(root, self.storage, partial(build_handler, member=True))
-        await self.workspaces.start(lambda: "https://here")
+        await self.workspaces.start(lambda: self.base)
 
     async def _stop(self) -> None:
         await self.workspaces.stop()
@@ -95,6 +96,13 @@ class Many:
                 await asyncio.sleep(0)
 
         self.run(rest())
+
+    def until(self, true: Callable[[], bool]) -> None:
+        """Let background work go on until something is so."""
+        end = self.loop.time() + 5
+        while not true():
+            assert self.loop.time() < end
+            self.run(asyncio.sleep(0.001))
 
     def lines(self, path: str, count: int, user: User | None = ADMIN) -> list[tuple[str, str, str]]:
         """(type, cluster, name) of the first events of a watch."""

@@ -116,6 +116,21 @@ def test_workspaces_outlive_a_restart(tmp_path: Path) -> None:
         assert many.ask("GET", f"/clusters/{cluster}{CM}")[0] == 404
 
 
+def test_addresses_follow_the_server_to_another_port(tmp_path: Path) -> None:
+    with Many(f"sqlite://{tmp_path}") as many:
+        many.make("root:org")
+        many.make("root:org:app")
+        many.base = "https://there:2"
+        many.again()
+        path = "/apis/core.kcp.io/v1alpha1/logicalclusters/cluster"
+        many.until(lambda: many.must("GET", path)["status"]["URL"] == "https://there:2/clusters/root")
+        for place, name in (("", "org"), ("/clusters/root:org", "app")):
+            found = many.must("GET", f"{place}{WORKSPACES}/{name}")
+            assert found["spec"]["URL"].startswith("https://there:2/clusters/root:org")
+        for place in ("", "/clusters/root:org", "/clusters/root:org:app"):
+            assert many.must("GET", place + path)["status"]["URL"].startswith("https://there:2/clusters/root")
+
+
 def test_types_say_what_may_stand_where_and_initializers_hold_a_workspace_back() -> None:
     with Many() as many:
         path = "/apis/tenancy.kcp.io/v1alpha1/workspacetypes"

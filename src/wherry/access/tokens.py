@@ -31,6 +31,7 @@ LEEWAY = 60  # clocks differ; what was deleted a moment ago still counts
 WARN_ONLY, EXTENDED = 3607, 365 * 86400
 _EXTRA = "authentication.kubernetes.io/"
 _LEGACY = "kubernetes.io/serviceaccount/"
+_LEGACY_CLUSTER = f"{_LEGACY}clusterName"
 
 Obj = dict[str, Any]
 Look = Callable[[str, str, str], Obj | None]  # (resource, namespace, name): the object as it is now
@@ -95,8 +96,10 @@ class AccountTokens:
     def legacy(self, account: Obj, secret: Obj) -> str:
         """A token of the old kind, to be kept in the Secret."""
         meta = account["metadata"]
+        place = {_LEGACY_CLUSTER: self.cluster} if self.cluster else {}
         return self.signer.sign(
             {
+                **place,
                 "iss": LEGACY_ISSUER,
                 f"{_LEGACY}namespace": meta["namespace"],
                 f"{_LEGACY}secret.name": secret["metadata"]["name"],
@@ -114,7 +117,8 @@ class AccountTokens:
         if claims is None:
             return None
         old = claims["iss"] == LEGACY_ISSUER
-        if not old and (claims.get("kubernetes.io") or {}).get("clusterName", "") != self.cluster:
+        place = claims.get(_LEGACY_CLUSTER) if old else (claims.get("kubernetes.io") or {}).get("clusterName")
+        if (place or "") != self.cluster:
             raise Rejected("token is of another workspace")
         wanted = audiences or self.audiences
         of_token = _audiences(claims) or self.audiences

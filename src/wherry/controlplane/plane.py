@@ -207,6 +207,8 @@ class ControlPlane:
             with use(self.clock):
                 await self._serving.start(self._app, self._files, self.token)
                 self._act()
+                if self._workspaces is not None:
+                    self._workspaces.lifecycle.announce()
             if self.kubeconfig_path is not None:
                 kubeconfig.write(self.kubeconfig_path, self.kubeconfig, keep=self._folder is not None)
         except BaseException:
@@ -379,30 +381,43 @@ class ControlPlane:
 
     def _make_own(self, handler: ApiHandler, *, controllers: bool, alone: bool) -> list[Runnable]:
         """Controllers that need what no feature may have, such as the authority's key."""
-        from wherry.controlplane import own_service, rootca, secrettokens
+        from wherry.controlplane import own_service
         from wherry.controlplane.requests import USER, RequestSigner
-        from wherry.controlplane.secrettokens import SecretTokens
         from wherry.controlplane.trust import Trust
-
-        def client(user: str, name: str) -> Client:
-            whole = User(user, groups=(MASTERS, AUTHENTICATED))
-            return Client(LocalTransport(handler, whole, name), field_manager=name)
 
         assert self._files is not None
         assert self._front is not None
         assert self._serving is not None
         front, pki = self._front, self._serving.pki
-        own = client("system:apiserver", "kube-apiserver")
+        own = _whole_client(handler, "system:apiserver", "kube-apiserver")
         trust = Trust(own, self._access, pki.authority, lambda: front.authority)
         authorities = (self._access.client_ca_file, self._access.requestheader_client_ca_file)
         self._files.add([path for path in authorities if path is not None], trust.changed)
+        of_workspace = partial(_own_of_workspace, pki.authority, controllers=controllers, alone=alone)
         found: list[Runnable] = [own_service.OwnService(own, self._serving.bind, self._serving.port), trust]
         if not alone:
-            found.append(RequestSigner(client(USER, "certificates"), pki))
-        if handler.api.accounts is not None and not alone:
-            tokens = client(secrettokens.USER, "tokens")
-            found.append(SecretTokens(tokens, handler.api.accounts.legacy, pki.authority))
-        if controllers:  # without them the API is as bare as kube-apiserver's: nobody else writes into namespaces
-            publisher = client(rootca.USER, "root-ca-cert-publisher")
-            found.append(rootca.RootCertificates(publisher, pki.authority))
-        return found
+            # In the root alone: a certificate is believed everywhere, and who owns a workspace approves what he likes.
+            found.append(RequestSigner(_whole_client(handler, USER, "certificates"), pki))
+        if self._workspaces is not None:
+            self._workspaces.own = of_workspace
+        return found + of_workspace(handler)
+
+
+def _whole_client(handler: ApiHandler, user: str, name: str) -> Client:
+    """A client of the control plane's own that may do everything."""
+    whole = User(user, groups=(MASTERS, AUTHENTICATED))
+    return Client(LocalTransport(handler, whole, name), field_manager=name)
+
+
+def _own_of_workspace(authority: bytes, handler: ApiHandler, *, controllers: bool, alone: bool) -> list[Runnable]:
+    """Those that every workspace has."""
+    from wherry.controlplane import rootca, secrettokens
+
+    found: list[Runnable] = []
+    if handler.api.accounts is not None and not alone:
+        tokens = _whole_client(handler, secrettokens.USER, "tokens")
+        found.append(secrettokens.SecretTokens(tokens, handler.api.accounts.legacy, authority))
+    if controllers:  # without them the API is as bare as kube-apiserver's: nobody else writes into namespaces
+        publisher = _whole_client(handler, rootca.USER, "root-ca-cert-publisher")
+        found.append(rootca.RootCertificates(publisher, authority))
+    return found

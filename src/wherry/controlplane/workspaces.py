@@ -29,11 +29,10 @@ from wherry.store.store import Store
 from wherry.workspaces import ROOT, kinds
 from wherry.workspaces.lifecycle import Lifecycle
 from wherry.workspaces.quota import Quotas
-from wherry.workspaces.tree import Tree
+from wherry.workspaces.tree import LOGICAL_CLUSTER, WORKSPACES, Tree
 
 if TYPE_CHECKING:
-    from wherry.controlplane.features import Features
-    from wherry.feature import Feature
+    from wherry.feature import Feature, Runnable
 
 Make = Callable[[Storage], Awaitable[ApiHandler]]
 IDLE_SECONDS = 20.0  # without a write, then a workspace's controllers go to sleep
@@ -62,6 +61,7 @@ class Workspaces:
         self._make = build
         self.front = Clusters(root, spaces, self.tree, self._build)
         self.features = tuple(features)
+        self.own: Callable[[ApiHandler], Sequence[Runnable]] = lambda handler: ()  # controllers beside them
         self._awake = Awake(self)
         self._adopt(root, ROOT)
         root.api.everywhere = Everywhere(spaces, self.tree.clusters, self.front.handler)
@@ -159,7 +159,7 @@ class Awake:
     def __init__(self, workspaces: Workspaces):
         self._all = workspaces
         self._clock = here()
-        self._running: dict[str, Features] = {}
+        self._running: dict[str, list[Runnable]] = {}
         self._waking: dict[str, asyncio.Task[None]] = {}
         self._last: dict[str, float] = {}
         self._tasks = Background("workspaces")
@@ -184,6 +184,8 @@ class Awake:
         name = space.name
         if name == ROOT or name not in self._all.tree or not self._all.features:
             return
+        if all(event.key == LOGICAL_CLUSTER or event.key.startswith(WORKSPACES) for event in events):
+            return  # how workspaces come and go is not their controllers' business
         self._last[name] = asyncio.get_running_loop().time()
         if name not in self._running and name not in self._waking:
             self._waking[name] = self._tasks.start(self._wake(name), name=f"controllers of {name}")
@@ -201,9 +203,11 @@ class Awake:
         try:
             handler = await self._all.front.handler(cluster)
             if handler is not None:
-                features = self._running[cluster] = Features(handler, list(self._all.features))
+                running = [Features(handler, list(self._all.features)), *self._all.own(handler)]
+                self._running[cluster] = running
                 with use(self._clock):
-                    features.start()
+                    for runnable in running:
+                        runnable.start()
         finally:
             self._waking.pop(cluster, None)
 
@@ -212,9 +216,8 @@ class Awake:
         task = self._waking.pop(cluster, None)
         if task is not None:
             await asyncio.wait((task,))
-        features = self._running.pop(cluster, None)
-        if features is not None:
-            await features.stop()
+        for runnable in self._running.pop(cluster, ()):
+            await runnable.stop()
 
     def _tick(self) -> None:
         loop = asyncio.get_running_loop()

@@ -75,13 +75,45 @@ class Lifecycle:
                 if obj["metadata"].get("deletionTimestamp") or (obj.get("status") or {}).get("phase") != "Ready":
                     self._look(cluster, obj["metadata"]["name"])
 
+        self.announce()
+
+    def _root(self) -> Storage:
+        root = self.spaces.space(ROOT)
+        assert root is not None
+        return root
+
+    def announce(self) -> None:
+        """The server may be reached at another address than last time: say so wherever an address stands."""
+        root = read(self._root(), LOGICAL_CLUSTER) or {}
+        before = str((root.get("status") or {}).get("URL", "")).removesuffix(f"/clusters/{ROOT}")
+        now = self.base()
+        if now and before != now:
+            self._tasks.start(self._move(before, now), name="addresses")
+
+    async def _move(self, before: str, now: str) -> None:
+        """The root comes last, so that a move that is interrupted is made anew."""
+
+        def moved(obj: Obj, where: str) -> Obj:
+            part = obj.get(where) or {}
+            if str(part.get("URL", "")).startswith(f"{before}/clusters/"):
+                obj[where] = {**part, "URL": now + part["URL"][len(before) :]}
+            return obj
+
+        for cluster in reversed(self.tree.clusters()):
+            space = self.spaces.space(cluster)
+            if space is not None:
+                children = [record.key for record in space.range(WORKSPACES).records]
+                await asyncio.gather(
+                    *(change(space, each, lambda obj: moved(obj, "spec")) for each in children),
+                    change(space, LOGICAL_CLUSTER, lambda obj: moved(obj, "status")),
+                )
+
     async def stop(self) -> None:
         self._unfollow()
         await self._tasks.stop()
 
     async def _make_root(self) -> None:
-        root = self.spaces.space(ROOT)
-        assert root is not None
+        root = self._root()
         if root.get(LOGICAL_CLUSTER) is not None:
             return
         now = self.now()
