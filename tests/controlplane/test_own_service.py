@@ -36,7 +36,7 @@ def test_what_is_there_after_a_look():
     async def test(client: Client) -> None:
         await own_service.OwnService(client, "192.0.2.7", 7443).look()
         service = await client.get(SERVICES, "kubernetes", "default")
-        assert service["spec"]["clusterIP"] == "10.96.0.1"
+        assert service["spec"]["clusterIP"] == "10.0.0.1"
         assert service["spec"]["ports"] == [{"name": "https", "port": 443, "protocol": "TCP", "targetPort": 7443}]
         assert service["metadata"]["labels"] == {"component": "apiserver", "provider": "kubernetes"}
         found = await client.get(ENDPOINTS, "kubernetes", "default")

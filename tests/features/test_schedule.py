@@ -15,6 +15,7 @@ from tests.features.objects import NOW, workload
 from wherry.features.workloads.common import stamp
 from wherry.features.workloads.cronjob_reconcile import decide, job_name
 from wherry.features.workloads.schedule import ScheduleError, parse_schedule
+from wherry.runtime.writes import Event
 
 BERLIN = "Europe/Berlin"
 
@@ -110,6 +111,15 @@ def test_suspended_too_late_and_far_too_late() -> None:
     assert years.create is not None
     assert years.create["metadata"]["name"] == f"tick-{int(NOW) // 60}"
     assert [w.reason for w in years.writes if hasattr(w, "reason")] == ["TooManyMissedTimes"]
+
+
+def test_a_time_that_never_comes_is_told_and_not_waited_for() -> None:
+    made = decide(cron(schedule="59 23 31 2 *"), [], parse_schedule("59 23 31 2 *"), NOW)
+    assert made.create is None
+    assert made.after is None
+    (told,) = [w for w in made.writes if isinstance(w, Event)]
+    assert (told.type, told.reason) == ("Warning", "InvalidSchedule")
+    assert told.message.startswith("invalid schedule: 59 23 31 2 * : ")
 
 
 def test_history_is_kept_as_long_as_asked() -> None:

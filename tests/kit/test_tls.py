@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import ssl
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -227,3 +228,53 @@ def test_our_own_certificate_is_shown_to_who_asks_for_it(tmp_path: Path) -> None
     assert found.peer.name == "jane"
     with pytest.raises(ssl.SSLCertVerificationError):
         Talk(tls, client(ours.authority), "localhost")
+
+
+def authority(name: str, path: Path) -> bytes:
+    """Write a certificate that signed itself; the DER of its name."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.datetime.now(datetime.UTC)
+    whose = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(whose)
+        .issuer_name(whose)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now)
+        .not_valid_after(now + datetime.timedelta(hours=1))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    return whose.public_bytes()
+
+
+def first_answer(tls: ServerTls, pki: Pki) -> bytes:
+    """What a server says first; TLS 1.2 sends the request for a certificate in the open."""
+    context = client(pki.authority)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    for side in (
+        context.wrap_bio(to_client, to_server, server_hostname="localhost"),
+        tls.context.wrap_bio(to_server, to_client, server_side=True),
+    ):
+        with pytest.raises(ssl.SSLWantReadError):
+            side.do_handshake()
+    return to_client.read()
+
+
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="other Pythons' ssl can't be asked")
+def test_clients_are_told_whose_certificates_are_welcome(tmp_path: Path) -> None:
+    pki = Pki(None)
+    users = authority("users of the house", tmp_path / "users.pem")
+    proxies = authority("proxies before it", tmp_path / "proxies.pem")
+    tls = ServerTls(pki, ["localhost"], TlsFiles(None, None, tmp_path / "users.pem", tmp_path / "proxies.pem"))
+    said = first_answer(tls, pki)
+    assert users in said
+    assert proxies in said
+    users = authority("other users", tmp_path / "users.pem")
+    tls.reload()
+    said = first_answer(tls, pki)
+    assert users in said
+    assert b"users of the house" not in said
+    assert proxies not in first_answer(ServerTls(pki, ["localhost"]), pki)

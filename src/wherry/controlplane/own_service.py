@@ -17,9 +17,10 @@ from typing import Any
 from wherry.client import Client, Kind
 from wherry.errors import AlreadyExists, NotFound, StatusError
 from wherry.kit.aio import Background
+from wherry.store.bootstrap import RANGES
 
 NAME, NAMESPACE = "kubernetes", "default"
-ADDRESS = "10.96.0.1"  # the first of the range of cluster addresses
+ADDRESS = str(ipaddress.ip_network(RANGES[0])[1])  # the first of the range of cluster addresses
 INTERVAL = 10.0  # seconds between two looks
 _SERVICES = Kind("", "v1", "services")
 _ENDPOINTS = Kind("", "v1", "endpoints")

@@ -100,6 +100,12 @@ class ServerTls:
         own = context if files.certificate is None else self._pki.server_context(self._hosts)
         trusted = {self._believe(each) for each in (context, own)}
         (believed,) = trusted
+        if files.client_authority is not None or files.proxy_authority is not None:
+            # Whoever is not ours alone is named. (Our own clients have one certificate and need not choose.)
+            from wherry.kit.tlsnames import tell
+
+            for each in {context, own}:
+                tell(each, sorted(believed[0] | believed[1]))
         if believed != (self._clients, self._proxies):
             self._generation += 1
             self._clients, self._proxies = believed

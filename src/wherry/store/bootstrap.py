@@ -21,7 +21,7 @@ from wherry.store.registry import Registry
 from wherry.store.store import Store, encoder
 
 MANAGER = "kube-apiserver"
-RANGES = ("10.96.0.0/12",)  # of cluster addresses, as access/plugins/services.py hands them out
+RANGES = ("10.0.0.0/16",)  # of cluster addresses: begins as kube-apiserver's own, with room for more Services
 SEEDS = Path(__file__).with_name("seeds.json")
 _MARK = "core/namespaces/kube-system"  # what says that the seeds have been sown
 _NOW = "<now>"  # where a seed holds a time

@@ -15,9 +15,9 @@ import orjson
 
 from wherry.access.admission import Ask
 from wherry.storage.api import Event
+from wherry.store.bootstrap import RANGES
 from wherry.store.store import Store
 
-IPV4_RANGE = "10.96.0.0/12"
 NODE_PORTS = (30000, 32767)
 _ATTEMPTS = 200  # random tries before the search goes in order
 
@@ -28,7 +28,7 @@ class Pool:
     families: tuple[str, ...] = ("IPv4",)
 
     def __init__(self) -> None:
-        self.networks = {"IPv4": ipaddress.ip_network(IPV4_RANGE)}
+        self.networks = {"IPv4": ipaddress.ip_network(RANGES[0])}
         self.ips: set[str] = set()
         # The API server's own, which its Service asks for by name and which nobody is given unasked.
         self.kept = frozenset(str(net[1]) for net in self.networks.values())

@@ -13,6 +13,7 @@ from wherry.runtime.writes import Delete, Event, Write
 
 SCHEDULED = "batch.kubernetes.io/cronjob-scheduled-timestamp"
 _MANY = 100
+_NEVER = "time difference between two schedules is less than 1 second"  # upstream's words for a time that never comes
 _PADDING = 0.1  # seconds
 
 
@@ -71,6 +72,10 @@ def decide(owner: Obj, jobs: list[Obj], schedule: Schedule, now: float) -> Decis
     """What is due."""
     made, spec = observe(owner, jobs), owner["spec"]
     if is_deleting(owner) or spec.get("suspend"):
+        return made
+    if schedule.next(now) is None:  # such as the 31st of February
+        text = f"invalid schedule: {spec['schedule']} : {_NEVER}"
+        made.writes.append(Event(owner, "Warning", "InvalidSchedule", text))
         return made
     due, missed = _due(owner, schedule, now)
     following = schedule.next(now)
