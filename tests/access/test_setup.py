@@ -90,6 +90,13 @@ def test_anonymous_switched_off() -> None:
     run(AccessOptions(anonymous_auth=False), work)
 
 
+def test_strangers_stay_out_where_everybody_may_do_everything() -> None:
+    async def work(world: World) -> None:
+        assert await world.who() == ""
+
+    run(AccessOptions(anonymous_auth=True, authorization_mode=("RBAC", "AlwaysAllow")), work)
+
+
 def test_issuers_and_audiences_of_accounts() -> None:
     async def work(world: World) -> None:
         accounts = world.access.accounts

@@ -73,6 +73,11 @@ class AccessOptions:
     tls_cert_file: Path | None = None
     tls_private_key_file: Path | None = None
 
+    @property
+    def anonymous(self) -> bool:
+        """Whether strangers are let in: never where everybody may do everything, as upstream resets the flag there."""
+        return self.anonymous_auth is not False and "AlwaysAllow" not in self.authorization_mode
+
     def check(self) -> None:
         """Raises OptionError."""
         if self.authentication_config is not None and (self.oidc_issuer_url or self.oidc_client_id):

@@ -93,7 +93,7 @@ class Access:
         if options.authorization_config is not None or options.authorization_mode:
             authorizers, resolvers = self._authorizers(self._authorization())
         self.chain = Chain([*self._certificates(), self._bearer], authorizers, resolvers=resolvers)
-        self.chain.anonymous = Anonymous(options.anonymous_auth is not False)
+        self.chain.anonymous = Anonymous(options.anonymous)
         self._pending: AuthenticationConfiguration | None = self._authentication()
 
     # --- life -------------------------------------------------------------------------------------------------------
@@ -212,7 +212,7 @@ class Access:
 
     def _take_over(self, configuration: AuthenticationConfiguration) -> None:
         self._bearer.known = [*self._local, *self._issuers, *self._remote]
-        self.chain.anonymous = configuration.anonymous or Anonymous(self._options.anonymous_auth is not False)
+        self.chain.anonymous = configuration.anonymous or Anonymous(self._options.anonymous)
 
     def _authentication_changed(self) -> None:
         try:
