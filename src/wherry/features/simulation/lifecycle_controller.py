@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from wherry.features.simulation.kinds import NODES, PODS
+from wherry.features.simulation.kinds import NODES, PODS, SIMULATED
 from wherry.features.simulation.lifecycle_reconcile import conditions, evicted_in, taints
 from wherry.features.simulation.node_reconcile import is_down
 from wherry.kit.clock import Clock
@@ -58,6 +58,16 @@ class NodeLifecycle:
         if not (node.get("status") or {}).get("conditions"):
             return None
         now, down = self._clock.time(), is_down(node)
+        if (node["metadata"].get("annotations") or {}).get(SIMULATED) == "true":
+            node = await self._keep(node, down, now)
+        marks = (node.get("spec") or {}).get("taints") or []
+        if not any(taint["effect"] == "NoExecute" for taint in marks):
+            return None
+        return await self._evict(node, now)
+
+    async def _keep(self, node: Obj, down: bool, now: float) -> Obj:
+        """A simulated node's conditions and taints; others' are not ours."""
+        name = node["metadata"]["name"]
         wanted = conditions(node, down, now)
         if wanted != node["status"]["conditions"]:
             live = await self._writer.one(
@@ -65,14 +75,12 @@ class NodeLifecycle:
             )
             node = live or node
             if down:
-                self._events.tell(node, "Normal", "NodeNotReady", f"Node {key[1]} status is now: NodeNotReady")
+                self._events.tell(node, "Normal", "NodeNotReady", f"Node {name} status is now: NodeNotReady")
         spec = node.get("spec") or {}
         marks = taints(node, down, now)
         if marks != (spec.get("taints") or []):
             node = await self._writer.one(Update(NODES, {**node, "spec": {**spec, "taints": marks}})) or node
-        if not any(taint["effect"] == "NoExecute" for taint in marks):
-            return None
-        return await self._evict(node, now)
+        return node
 
     async def _collect(self, name: str) -> float | None:
         """Pods of a node that is no more go without a kubelet (pkg/controller/podgc), after a while of doubt."""

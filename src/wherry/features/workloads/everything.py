@@ -14,6 +14,7 @@ from wherry.features.workloads.deployment_controller import DeploymentController
 from wherry.features.workloads.endpoints_controller import EndpointsController
 from wherry.features.workloads.job_controller import JobController
 from wherry.features.workloads.metrics import MetricsSource
+from wherry.features.workloads.nodehealth_controller import NodeHealthController
 from wherry.features.workloads.replicaset_controller import ReplicaSetController, ReplicationControllerController
 from wherry.features.workloads.statefulset_controller import StatefulSetController
 from wherry.features.workloads.wiring import Room, WorkloadController
@@ -29,6 +30,7 @@ CONTROLLERS: tuple[type[WorkloadController], ...] = (
     CronJobController,
     BudgetController,
     EndpointsController,
+    NodeHealthController,
 )
 
 

@@ -6,6 +6,7 @@ from wherry.client import Kind
 
 PODS = Kind("", "v1", "pods")
 NODES = Kind("", "v1", "nodes", namespaced=False)
+LEASES = Kind("coordination.k8s.io", "v1", "leases")
 SERVICES = Kind("", "v1", "services")
 ENDPOINTS = Kind("", "v1", "endpoints")
 CLAIMS = Kind("", "v1", "persistentvolumeclaims")
