@@ -76,7 +76,7 @@ def run_one(name: str, options: argparse.Namespace) -> dict[str, Any]:
         specs = _ran(report)
     result: dict[str, Any] = {"spec": name, "state": "timedout" if late else "unknown", "seconds": seconds}
     if specs:
-        result["state"] = specs[0]["State"]
+        result["state"] = "timedout" if late else specs[0]["State"]
         failure = specs[0].get("Failure") or {}
         result["message"] = str(failure.get("Message", ""))[:2000]
     elif not late:
@@ -104,9 +104,10 @@ def _bounded(command: list[str], seconds: float) -> tuple[str, bool]:
 
 def _ran(report: Path) -> list[dict[str, Any]]:
     """The specs that really ran, from Ginkgo's own report."""
-    if not report.exists():
-        return []
-    suites = json.loads(report.read_text())
+    text = report.read_text() if report.exists() else ""
+    if not text:
+        return []  # the binary ended before it had anything to report
+    suites = json.loads(text)
     return [
         spec
         for suite in suites
