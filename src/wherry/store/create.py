@@ -36,8 +36,8 @@ async def create(
     """Store a new object given in the definition's version; it belongs to the store from here on.
 
     `own_managed`: the object brings its managedFields (server-side apply). `on_update`: it is the outcome of an update,
-    so a resourceVersion says nothing. Raises AlreadyExists, Invalid, Forbidden, BadRequest, NotFound (of the namespace),
-    and what admission raises.
+    so a resourceVersion says nothing. Raises AlreadyExists, Invalid, Forbidden, BadRequest, NotFound (of the
+    namespace), and what admission raises.
     """
     res = d.resource
     meta = obj.get("metadata")
