@@ -48,7 +48,7 @@ def test_exported_names_exist_and_say_what_they_are() -> None:
 def test_importing_the_command_imports_next_to_nothing() -> None:
     program = "import sys, wherry.cli; print(*[m for m in sys.modules if m.startswith('wherry')])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert set(done.stdout.split()) == {"wherry", "wherry.cli"}
+    assert set(done.stdout.split()) == {"wherry", "wherry.cli", "wherry.kit", "wherry.kit.version"}
 
 
 def test_help_imports_no_server() -> None:
