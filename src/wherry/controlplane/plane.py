@@ -263,6 +263,12 @@ class ControlPlane:
         return self._app is not None
 
     @property
+    def spaces(self) -> Spaces:
+        """Where everything is stored, while it runs; for whoever looks at it from outside of the API."""
+        assert self._storage is not None, "the control plane has not started"
+        return self._storage
+
+    @property
     def app(self) -> ApiApp:
         """The API as an ASGI application, while it runs."""
         assert self._app is not None, "the control plane has not started"

@@ -18,7 +18,7 @@ from wherry.access.pending import settled
 from wherry.access.rbac import Rbac
 from wherry.access.tokens import AccountTokens
 from wherry.access.user import Attributes, Decision, Known
-from wherry.kit.aio import Background
+from wherry.kit.aio import Background, cancel_all
 from wherry.kit.clock import here, use
 from wherry.server.clusters import Clusters, gate
 from wherry.server.everywhere import Everywhere
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 Make = Callable[[Storage], Awaitable[ApiHandler]]
 IDLE_SECONDS = 20.0  # without a write, then a workspace's controllers go to sleep
+WAKE_SECONDS = 0.05  # after a write: whoever makes a workspace, uses it and drops it wakes nobody
 
 
 class Workspaces:
@@ -201,6 +202,7 @@ class Awake:
         from wherry.controlplane.features import Features
 
         try:
+            await asyncio.sleep(WAKE_SECONDS)
             handler = await self._all.front.handler(cluster)
             if handler is not None:
                 running = [Features(handler, list(self._all.features)), *self._all.own(handler)]
@@ -215,7 +217,7 @@ class Awake:
         """End the controllers of one workspace."""
         task = self._waking.pop(cluster, None)
         if task is not None:
-            await asyncio.wait((task,))
+            await cancel_all((task,))
         for runnable in self._running.pop(cluster, ()):
             await runnable.stop()
 

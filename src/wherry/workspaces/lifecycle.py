@@ -174,8 +174,7 @@ class Lifecycle:
         if which in self._busy:
             self._again.add(which)
             return
-        task = self._busy[which] = self._tasks.start(self._work(which), name=f"workspace {name} of {parent}")
-        task.add_done_callback(lambda _: self._busy.pop(which, None))
+        self._busy[which] = self._tasks.start(self._work(which), name=f"workspace {name} of {parent}")
 
     async def settled(self, parent: str, name: str) -> None:
         """Wait until a workspace that was just written has got as far as it gets by itself, two seconds at most."""
@@ -191,6 +190,7 @@ class Lifecycle:
             except Exception:
                 log.exception("workspace %s of %s", which[1], which[0])
             if which not in self._again:
+                self._busy.pop(which, None)  # at once: a look in between would wait for a task that has ended
                 return
 
     async def _bring(self, parent: str, name: str) -> None:
