@@ -161,3 +161,23 @@ def test_a_watch_that_is_given_up_while_much_is_shown_leaves_nothing_behind() ->
         assert asyncio.all_tasks() == before
 
     run(check)
+
+
+def test_a_reader_that_does_not_keep_up_is_told_of(monkeypatch: Any, caplog: Any) -> None:
+    monkeypatch.setattr(watches, "MAX_QUEUED", 3)
+
+    async def check(api: Api) -> None:
+        response = await api.respond("GET", f"{CONFIG_MAPS}?watch=1&resourceVersion=1")
+        stream: Any = response.body
+        reader = asyncio.ensure_future(anext(stream))
+        await asyncio.sleep(0)
+        for number in range(5):
+            await api.make(f"a-{number}")
+        await reader
+        async for _ in stream:
+            pass
+        page: Any = (await api.respond("GET", "/metrics")).body
+        assert 'apiserver_terminated_watchers_total{group="",resource="configmaps"} 1' in page.decode()
+        assert "a watch of configmaps by kubernetes-admin was ended" in caplog.text
+
+    run(check)

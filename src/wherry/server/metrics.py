@@ -35,6 +35,7 @@ class Recorder:
     def __init__(self) -> None:
         self.requests: Counter[tuple[str, str, str, str, int]] = Counter()
         self.seconds: dict[tuple[str, str, str, str], list[float]] = {}
+        self.overruns: Counter[tuple[str, str]] = Counter()  # watches whose readers did not keep up
 
     def count(self, info: RequestInfo, method: str, code: int, seconds: float, *, known: bool = True) -> None:
         """One answered request; a watch counts when it begins and has no latency. What is not served shares one row,
@@ -90,6 +91,10 @@ def respond(call: Call) -> Response:
         lines.append(f"apiserver_request_duration_seconds_count{{{labels}}} {int(total)}")
     family("apiserver_longrunning_requests", "gauge", "Open watches.")
     lines.append(f'apiserver_longrunning_requests{{verb="WATCH"}} {len(api.hub)}')
+    if api.recorder.overruns:
+        family("apiserver_terminated_watchers_total", "counter", "Watches ended as their readers did not keep up.")
+        for (group, res), number in sorted(api.recorder.overruns.items()):
+            lines.append(f'apiserver_terminated_watchers_total{{group="{group}",resource="{res}"}} {number}')
     family("apiserver_resource_objects", "gauge", "Stored objects by resource.")
     for d in api.registry.collections("root"):
         number = api.store.storage.count(d.prefix)

@@ -203,6 +203,11 @@ class _Session:
             if self._opening is not None:
                 self._opening.cancel()
             self.api.hub.remove(self.d.prefix, self.watcher)
+            if self.watcher.overrun:
+                res = self.d.resource
+                self.api.recorder.overruns[res.group, res.name] += 1
+                where = errors.qualified(res.group, res.name)
+                log.warning("a watch of %s by %s was ended: its reader did not keep up", where, self._user)
 
     def _begin(self) -> None:
         self._begun = True

@@ -53,6 +53,7 @@ class Watcher:
         "held",
         "match",
         "on_close",
+        "overrun",
         "prefix",
         "queue",
         "sink",
@@ -66,6 +67,7 @@ class Watcher:
         self.queue: deque[bytes] = deque()
         self.behind: list[Event] | None = None
         self.closed = False
+        self.overrun = False  # ended because its reader did not keep up
         self.sink: Callable[[bytes], None] | None = None
         self.on_close: Callable[[], None] | None = None
         self.held = False
@@ -77,7 +79,7 @@ class Watcher:
         self.queue.append(data)
         self._size += len(data)
         if len(self.queue) > MAX_QUEUED or self._size > MAX_QUEUED_BYTES:
-            self.close()
+            self._give_up()
         elif self._waiter is not None:
             self._wake()
 
@@ -91,7 +93,7 @@ class Watcher:
         assert self.behind is not None
         self.behind.append(event)
         if len(self.behind) > MAX_QUEUED:
-            self.close()
+            self._give_up()
 
     def caught_up(self) -> None:
         """All that was there has been queued: what has happened since follows."""
@@ -131,6 +133,10 @@ class Watcher:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
         self._waiter = None
+
+    def _give_up(self) -> None:
+        self.overrun = not self.closed
+        self.close()
 
     def close(self) -> None:
         """End after what is queued; idempotent."""
