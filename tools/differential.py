@@ -4,7 +4,7 @@
 
 Without --wherry the sequence goes to a control plane in this process. Answers are compared after masking ids, times and
 revisions; where the servers part, the object is taken away from both, so that one difference does not make others.
-Differences are printed in groups, with an example each. docs/how-to/compare.md tells how to read them.
+Differences are printed in groups, with an example each. docs/how-to/differential.md tells how to read them.
 """
 
 from __future__ import annotations

@@ -65,7 +65,10 @@ def route(call: Call) -> Response:
     if path.startswith("/openapi/v3/"):
         document = documents.v3.document(path[12:])
         if document is not None:
-            return _send(call, document, negotiate.JSON, hashed=call.info.first("hash"))
+            hashed = call.info.first("hash")
+            if hashed and hashed != document.hash:
+                return Response(301, [("location", f"{call.info.prefix}{path}?hash={document.hash}")], b"")
+            return _send(call, document, negotiate.JSON, hashed=hashed)
     return answers.text(404, "404 page not found\n")
 
 
