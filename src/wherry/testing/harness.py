@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from wherry.testing.workspace import Workspace
 
 WORKSPACES = Kind("tenancy.kcp.io", "v1alpha1", "workspaces", namespaced=False)
 _QUIET = 0.05  # seconds without a write, then a template's controllers have done what there is to do
+_SWITCH = 0.0005  # seconds after which a thread that computes lets another one
 _TURNS = 3  # of the loop, so that what became due has begun when `advance` returns
 
 
@@ -64,6 +66,10 @@ class Harness:
 
     def start(self) -> None:
         """Ready when it returns. Raises what `ControlPlane.start` raises."""
+        # The program under test runs in other threads of this process: each call that lets the interpreter go (a
+        # socket, TLS) waits for it to come back, five milliseconds where nobody says otherwise.
+        self._interval = sys.getswitchinterval()
+        sys.setswitchinterval(_SWITCH)
         self.control_plane.start()
         self._unfollow = self.plane.spaces.follow(self.writes)
 
@@ -71,6 +77,7 @@ class Harness:
         """No thread, socket or file is left."""
         self._unfollow()
         self.control_plane.stop()
+        sys.setswitchinterval(self._interval)
 
     def serve(self) -> str:
         """The URL; the first call takes a port."""
