@@ -19,6 +19,7 @@ from wherry.access.chain import MASTERS, Chain, Credentials, Undecided, judge, r
 from wherry.access.impersonation import Impersonation
 from wherry.access.pending import Pending, settled
 from wherry.access.user import Attributes, User
+from wherry.kit.ids import new_uid
 from wherry.server import answers, negotiate
 from wherry.server.http import Request, Response
 from wherry.server.limits import Limits, Watches, is_long_running
@@ -46,6 +47,7 @@ log = logging.getLogger("wherry.server")
 
 EVERYWHERE = "/clusters/*"
 _BAD_REQUEST = b"400 Bad Request"  # of Go's HTTP server, before any handler
+_CACHE = ("cache-control", "no-cache, private")
 _BAD_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 _SPACED_TOKEN = re.compile(r"\s*bearer  \s*\S", re.IGNORECASE)
 _SPACED = "the provided Authorization header contains extra space before the bearer token, and is ignored"
@@ -99,6 +101,16 @@ class Call:
         return self.info.namespace if d is not None and d.resource.namespaced else ""
 
 
+def _always(request: Request, response: Response) -> list[tuple[str, str]]:
+    """What every answer says: the id of the request, and that nobody is to keep it, where the endpoint has not said
+    something else (endpoints/filters: WithAuditInit, WithCacheControl)."""
+    said = {name.lower() for name, _ in response.headers}
+    added = [] if "cache-control" in said else [_CACHE]
+    if "audit-id" not in said:  # auditing has given it already
+        added.append(("audit-id", request.header("audit-id") or new_uid()))
+    return added
+
+
 class ApiHandler:
     """An `http.Handler`."""
 
@@ -136,6 +148,7 @@ class ApiHandler:
             info.prefix = request.prefix
         began = perf_counter()
         response = await self._answer(request, info)
+        response.headers = [*response.headers, *_always(request, response)]
         known = response.status != 404 or self._known(info)
         self.api.recorder.count(info, request.method, response.status, perf_counter() - began, known=known)
         return response
