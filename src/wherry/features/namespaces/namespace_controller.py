@@ -12,6 +12,8 @@ from wherry.kit.clock import here
 from wherry.runtime import Controller
 
 NAMESPACES = Kind("", "v1", "namespaces", namespaced=False)
+PODS = Kind("", "v1", "pods")
+_NOTHING = Left(0, Counter())
 _LOOK_AGAIN = 0.5  # seconds until content that waits for finalizers is looked at again
 
 
@@ -46,9 +48,12 @@ class NamespaceController:
         return _LOOK_AGAIN
 
     async def _empty(self, name: str) -> dict[str, Left]:
-        """Delete everything in a namespace; what is left afterwards by resource."""
+        """Delete everything in a namespace, pods before all else: what they use is to outlast them. What is left
+        afterwards by resource."""
         left: dict[str, Left] = {}
-        for kind in await self._kinds():
+        for kind in sorted(await self._kinds(), key=lambda kind: kind != PODS):
+            if kind != PODS and left.get(_label(PODS), _NOTHING).count:
+                break
             try:
                 if not (await self._client.list(kind, name, limit="1"))["items"]:
                     continue
@@ -57,8 +62,7 @@ class NamespaceController:
             except (NotFound, MethodNotAllowed):
                 continue  # the kind went meanwhile
             finalizers = Counter(f for item in items for f in item["metadata"].get("finalizers") or ())
-            label = f"{kind.resource}.{kind.group}" if kind.group else kind.resource
-            left[label] = Left(len(items), finalizers)
+            left[_label(kind)] = Left(len(items), finalizers)
         return left
 
     async def _kinds(self) -> list[Kind]:
@@ -84,6 +88,11 @@ class NamespaceController:
         if wanted != status.get("conditions"):
             changed = {**namespace, "status": {**status, "conditions": wanted}}
             await self._client.update(NAMESPACES, changed, "status")
+
+
+def _label(kind: Kind) -> str:
+    """A resource as conditions name it: with the dot even where there is no group."""
+    return f"{kind.resource}.{kind.group}"
 
 
 def _deletable(group: str, version: str, listed: Obj) -> list[Kind]:
