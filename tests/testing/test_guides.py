@@ -37,3 +37,15 @@ def test_the_program_that_embeds_prints_what_the_page_says(tmp_path: Path) -> No
     (tmp_path / "flags.py").write_text(re.findall(r"^```python\n(.*?)^```", page, re.M | re.S)[0], "utf-8")
     done = run(tmp_path, "flags.py")
     assert done.stdout == re.findall(r"^```text\n(.*?)^```", page, re.M | re.S)[0], done.stderr
+
+
+def test_the_reference_names_all_that_fixtures_give() -> None:
+    from wherry.testing import plugin
+    from wherry.testing.traffic import Traffic
+    from wherry.testing.workspace import Workspace
+
+    page = (DOCS.parent / "reference/fixtures.md").read_text("utf-8")
+    public = {name for cls in (Workspace, Traffic) for name in vars(cls) if not name.startswith("_")}
+    inside = {"through", "recorded"}
+    missing = [name for name in {*plugin.__all__, *public} - inside if not re.search(rf"`{name}[`(.]", page)]
+    assert missing == []
