@@ -28,7 +28,6 @@ def test_default_account(api: Api) -> None:
     "A deleted service account default comes back.",
     "kubernetes/pkg/controller/serviceaccount/serviceaccounts_controller.go",
     controllers=True,
-    gap="only a new namespace gets one",
 )
 def test_account_returns(api: Api) -> None:
     assert api.eventually(lambda: api.get("serviceaccounts/default").status == 200)
