@@ -13,7 +13,7 @@ from time import perf_counter
 
 LEAST, MOST = 16, 4096  # records of a slice
 SHORT, LONG = 0.0002, 0.0005  # seconds that a slice should take
-BYTES = 128 * 1024  # of a slice; more would keep TLS busy for long
+BYTES = 64 * 1024  # of a slice; more would keep TLS busy for long
 
 
 class Turns:
