@@ -69,7 +69,8 @@ def test_lightkube_reaches_it(lightkube_client: Any, workspace: Workspace) -> No
 def test_time_passes_when_the_test_says_so(workspace: Workspace) -> None:
     body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 600}}
     client = workspace.client()
-    token = client.request("POST", ACCOUNT, body=body)["status"]["token"]
+    request = workspace.eventually(lambda: client.request("POST", ACCOUNT, body=body))  # once its controller was there
+    token = request["status"]["token"]
     review = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": token}}
 
     def known() -> bool:
