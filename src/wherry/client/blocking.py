@@ -44,9 +44,9 @@ class BlockingClient:
     ) -> Obj:
         return self._answer(self._client.patch(kind, name, patch, namespace, media=media, subresource=subresource))
 
-    def apply(self, kind: Kind, obj: Obj, *, force: bool = False, subresource: str = "") -> Obj:
-        """Server-side apply; the client must have a field manager."""
-        return self._answer(self._client.apply(kind, obj, force=force, subresource=subresource))
+    def apply(self, kind: Kind, obj: Obj, *, force: bool = False, subresource: str = "", manager: str = "") -> Obj:
+        """Server-side apply as `manager`, or as the client's own field manager: one of them there must be."""
+        return self._answer(self._client.apply(kind, obj, force=force, subresource=subresource, manager=manager))
 
     def delete(self, kind: Kind, name: str, namespace: str = "", options: Obj | None = None) -> Obj:
         return self._answer(self._client.delete(kind, name, namespace, options))

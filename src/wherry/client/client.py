@@ -93,10 +93,14 @@ class Client:
         made: Obj = await self.request("PATCH", kind.path(namespace, name, subresource), self._managed(), patch, media)
         return made
 
-    async def apply(self, kind: Kind, obj: Obj, *, force: bool = False, subresource: str = "") -> Obj:
-        """Server-side apply; the client must have a field manager."""
+    async def apply(
+        self, kind: Kind, obj: Obj, *, force: bool = False, subresource: str = "", manager: str = ""
+    ) -> Obj:
+        """Server-side apply as `manager`, or as the client's own field manager: one of them there must be."""
         meta = obj["metadata"]
-        query = {**self._managed(), **({"force": "true"} if force else {})}
+        query = {**self._managed(), **({"fieldManager": manager} if manager else {})}
+        if force:
+            query["force"] = "true"
         path = kind.path(meta.get("namespace", ""), meta["name"], subresource)
         made: Obj = await self.request("PATCH", path, query, obj, APPLY)
         return made

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from wherry.client import Client, Kind
-from wherry.client.client import APPLY
 from wherry.errors import NotFound
 from wherry.features.admissionpolicies.types_reconcile import Obj, first_kinds, group_versions, params_kind
 from wherry.machinery.kinds import GroupVersionKind
@@ -68,5 +67,5 @@ class TypesController(Standalone):
     async def _write(self, meta: Obj, status: Obj) -> None:
         named = {"name": meta["name"], "uid": meta["uid"]}
         patch = {"apiVersion": f"{GROUP}/v1", "kind": "ValidatingAdmissionPolicy", "metadata": named, "status": status}
-        path, query = POLICIES.path("", meta["name"], "status"), {"fieldManager": MANAGER, "force": "true"}
-        self._policies.put(await self._client.request("PATCH", path, query, patch, APPLY))
+        written = await self._client.apply(POLICIES, patch, force=True, subresource="status", manager=MANAGER)
+        self._policies.put(written)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from wherry.client import Client, Kind
-from wherry.client.client import APPLY
 from wherry.features.clusterroles.aggregation_reconcile import Obj, aggregates, wanted_rules
 from wherry.runtime.informer import Key
 from wherry.runtime.standalone import Standalone
@@ -40,5 +39,4 @@ class AggregationController(Standalone):
         # with its uid, so that a role that went meanwhile is not made again by the apply
         named = {"name": name, "uid": meta["uid"]}
         patch = {"apiVersion": f"{GROUP}/v1", "kind": "ClusterRole", "metadata": named, "rules": rules}
-        path, query = CLUSTER_ROLES.path("", name), {"fieldManager": MANAGER, "force": "true"}
-        self._roles.put(await self._client.request("PATCH", path, query, patch, APPLY))
+        self._roles.put(await self._client.apply(CLUSTER_ROLES, patch, force=True, manager=MANAGER))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from time import gmtime, strftime
 
 from wherry.client import Client, Kind
-from wherry.client.client import APPLY
 from wherry.features.flowcontrol.dangling_reconcile import Obj, wanted_condition
 from wherry.kit.clock import here
 from wherry.runtime.informer import Key
@@ -49,7 +48,6 @@ class DanglingController(Standalone):
         named = {"name": key[1], "uid": schema["metadata"]["uid"]}
         status = {"conditions": [condition]}
         patch = {"apiVersion": f"{GROUP}/v1", "kind": "FlowSchema", "metadata": named, "status": status}
-        query = {"fieldManager": MANAGER, "force": "true"}
-        path = SCHEMAS.path("", key[1], "status")
-        self._schemas.put(await self._client.request("PATCH", path, query, patch, APPLY))
+        written = await self._client.apply(SCHEMAS, patch, force=True, subresource="status", manager=MANAGER)
+        self._schemas.put(written)
         return None
