@@ -82,57 +82,67 @@ class _Types:
         return out
 
 
-def _definition(workspace: str, crd: Obj, version: CustomVersion, types: _Types) -> Definition:
-    from wherry.machinery.fields.reset import of_custom
+class _Bodies:
+    """Bodies of one version made into objects."""
 
-    res = version.resource
-    has_status = "status" in res.subresources
+    def __init__(self, version: CustomVersion):
+        self._version = version
+        self._resource = version.resource
 
-    def canonical(raw: Any, validation: str, *, applied: bool = False) -> tuple[Obj, list[str]]:
+    def canonical(self, raw: Any, validation: str, *, applied: bool = False) -> tuple[Obj, list[str]]:
+        """(the object, what is wrong with its fields). Raises BadRequest."""
         if not isinstance(raw, dict):
             raise errors.BadRequest("object expected")
         from wherry.machinery.bodies import keep_reset
 
+        res = self._resource
         _check_type(raw, res)
         meta = raw.get("metadata")
         obj: Obj = {"kind": res.kind, "apiVersion": res.api_version, "metadata": {} if meta is None else meta}
         for key, value in raw.items():
             if key not in obj:
                 obj[key] = value
-        unknown = version.decode(obj, applied=applied)
+        unknown = self._version.decode(obj, applied=applied)
         keep_reset(raw, obj)
         return obj, [f'unknown field "{path}"' for path in unknown]
 
-    def patched(raw: Any) -> tuple[Obj, list[str]]:
+    def patched(self, raw: Any) -> tuple[Obj, list[str]]:
         if not isinstance(raw, dict) or not raw.get("kind"):
             from wherry.machinery.patch.refusals import go_json, sorted_keys
 
             raise errors.BadRequest(f"Object 'Kind' is missing in '{go_json(sorted_keys(raw))}'")
-        return canonical(raw, "")
+        return self.canonical(raw, "")
 
-    def decode(body: bytes, media_type: str, validation: str) -> tuple[Obj, list[str]]:
+    def decode(self, body: bytes, media_type: str, validation: str) -> tuple[Obj, list[str]]:
         from wherry.machinery.bodies import decode_custom, strict_text, strict_warnings, unfit
 
-        found = decode_custom(body, media_type, res)
+        kind = self._resource.kind
+        found = decode_custom(body, media_type, self._resource)
         try:
-            obj, unknown = canonical(found.raw, validation)
+            obj, unknown = self.canonical(found.raw, validation)
         except errors.BadRequest as bad:
-            raise unfit(found.kind, found.version, res.kind, bad.message) from None
+            raise unfit(found.kind, found.version, kind, bad.message) from None
         problems = [*found.duplicates, *unknown]
         if problems and validation == "Strict":
-            raise unfit(found.kind, found.version, res.kind, strict_text(problems))
+            raise unfit(found.kind, found.version, kind, strict_text(problems))
         return obj, strict_warnings(problems) if validation == "Warn" else []
 
+
+def _definition(workspace: str, crd: Obj, version: CustomVersion, types: _Types) -> Definition:
+    from wherry.machinery.fields.reset import of_custom
+
+    res, bodies = version.resource, _Bodies(version)
+    has_status = "status" in res.subresources
     storage = version.storage_api_version
     d = Definition(
         resource=res,
         workspace=workspace,
         strategy=version.strategy,
         storage_api_version=storage,
-        decode=decode,
-        canonical=canonical,
-        patched=patched,
-        applied=partial(canonical, applied=True),
+        decode=bodies.decode,
+        canonical=bodies.canonical,
+        patched=bodies.patched,
+        applied=partial(bodies.canonical, applied=True),
         node=partial(types.node, res.api_version),
         reset=partial(of_custom, has_status),
         to_storage=lambda obj: {**obj, "apiVersion": storage},
