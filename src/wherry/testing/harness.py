@@ -16,7 +16,7 @@ from wherry.errors import NotFound
 from wherry.kit.clock import ShiftedClock
 from wherry.kit.loops import ClockLoop
 from wherry.runtime.manifests import apply_all, read
-from wherry.testing.fork import fork
+from wherry.workspaces.fork import fork
 from wherry.testing.patience import Writes
 from wherry.testing.traffic import Front
 from wherry.testing.workspace import Workspace
