@@ -241,6 +241,8 @@ class Run:
             self._refresh(key)
 
     def _retire(self, key: Key) -> None:
+        if not key[3]:  # without a name this would be a deletion of the whole collection
+            return
         path = self._kind_of(key).path(key[2], key[3])
         patch = {"content-type": "application/merge-patch+json"}
         if any(answer.status == 200 for answer in self._both("GET", path)):

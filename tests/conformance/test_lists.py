@@ -16,26 +16,13 @@ from tests.conformance.api import (
     refused,
 )
 from tests.conformance.behaviours import Area, row
+from tests.conformance.collections import SEMANTICS, only, three
 
 area = Area("list", "Lists")
 
 OPTIONS = "apimachinery/pkg/apis/meta/internalversion/validation/validation.go ValidateListOptions"
-SEMANTICS = "https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions"
 CHUNKS = "https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks"
-STREAMING = "https://kubernetes.io/docs/reference/using-api/api-concepts/#streaming-lists"
-WATCH = "apiserver/pkg/endpoints/handlers/watch.go"
-CACHER = "apiserver/pkg/storage/cacher/cacher.go"
 CONTINUE = "apiserver/pkg/storage/continue.go DecodeContinue"
-INITIAL = "watch=1&timeoutSeconds=2&sendInitialEvents=true&resourceVersionMatch=NotOlderThan"
-
-
-def three(api: Api) -> list[Any]:
-    return [api.config_map(name, metadata={"labels": {"n": name}}) for name in ("b", "a", "c")]
-
-
-def only(api: Api, more: str = "") -> str:
-    """The path of a list without what controllers put into a namespace."""
-    return f"configmaps?labelSelector=n{more}"
 
 
 @area("A list is sorted by name.", "apiserver/pkg/storage/etcd3/store.go GetList")

@@ -2,8 +2,9 @@
 clients that have several certificates choose by, and some scripts look for.
 
 Python's `ssl` trusts authorities but has no call that names them, so this asks the OpenSSL that `ssl` itself uses. A
-context begins with Python's object header, behind which lies OpenSSL's own: so in CPython only. Where that can't be
-(another Python, an OpenSSL without outward symbols) clients are told nothing, which TLS allows.
+context begins with Python's object header, behind which lies OpenSSL's own: so in CPython only, and in no version of
+which that is not known. Where it can't be (another Python, an OpenSSL without outward symbols) clients are told
+nothing, which TLS allows.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
+_LAST_KNOWN = (3, 14)  # CPython with this layout
+
 
 @cache
 def _library() -> Any:
     """OpenSSL as `ssl` has loaded it, or None."""
-    if sys.implementation.name != "cpython":
+    if sys.implementation.name != "cpython" or sys.version_info[:2] > _LAST_KNOWN:
         return None
     try:
         import _ssl

@@ -16,10 +16,10 @@ from wherry.errors import NotFound
 from wherry.kit.clock import ShiftedClock
 from wherry.kit.loops import ClockLoop
 from wherry.runtime.manifests import apply_all, read
-from wherry.workspaces.fork import fork
 from wherry.testing.patience import Writes
 from wherry.testing.traffic import Front
 from wherry.testing.workspace import Workspace
+from wherry.workspaces.fork import fork
 
 WORKSPACES = Kind("tenancy.kcp.io", "v1alpha1", "workspaces", namespaced=False)
 _QUIET = 0.05  # seconds without a write, then a template's controllers have done what there is to do

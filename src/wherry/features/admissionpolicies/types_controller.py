@@ -5,7 +5,6 @@ from __future__ import annotations
 from wherry.client import Client, Kind
 from wherry.errors import NotFound
 from wherry.features.admissionpolicies.types_reconcile import Obj, first_kinds, group_versions, params_kind
-from wherry.machinery.kinds import GroupVersionKind
 from wherry.runtime.informer import Key
 from wherry.runtime.standalone import Standalone
 
@@ -30,6 +29,7 @@ class TypesController(Standalone):
     async def reconcile(self, key: Key) -> float | None:
         """Say what is wrong with the types in one policy."""
         from wherry.machinery.cel.typecheck import expression_warnings
+        from wherry.machinery.openapi.resolve import resolved
 
         policy = self._policies.get("", key[1])
         if policy is None:
@@ -38,9 +38,12 @@ class TypesController(Standalone):
         if meta["generation"] <= (policy.get("status") or {}).get("observedGeneration", 0):
             return None
         served = {version: await self._served(*version) for version in group_versions(policy)}
-        schemas = {kind: await self._schema(kind) for kind in first_kinds(policy, served)}
-        params = params_kind(policy)
-        warnings = expression_warnings(policy, schemas, params and await self._schema(params))
+        kinds, params = first_kinds(policy, served), params_kind(policy)
+        documents = {
+            version: await self._document(*version) for version in {kind[:2] for kind in (*kinds, params) if kind}
+        }
+        schemas = {kind: resolved(documents[kind[:2]], kind) for kind in kinds}
+        warnings = expression_warnings(policy, schemas, params and resolved(documents[params[:2]], params))
         status = {"observedGeneration": meta["generation"], "typeChecking": {"expressionWarnings": warnings}}
         if not warnings:
             status["typeChecking"] = {}
@@ -55,14 +58,13 @@ class TypesController(Standalone):
             return {}
         return {resource["name"]: resource["kind"] for resource in found["resources"]}
 
-    async def _schema(self, kind: GroupVersionKind) -> Obj | None:
-        from wherry.machinery.openapi.resolve import resolved
-
+    async def _document(self, group: str, version: str) -> Obj:
+        """The schemas of a group version (OpenAPI v3)."""
         try:
-            document = await self._client.request("GET", "/openapi/v3" + Kind(kind.group, kind.version, "").root)
+            found: Obj = await self._client.request("GET", "/openapi/v3" + Kind(group, version, "").root)
         except NotFound:
-            return None
-        return resolved(document, kind)
+            return {}
+        return found
 
     async def _write(self, meta: Obj, status: Obj) -> None:
         named = {"name": meta["name"], "uid": meta["uid"]}
