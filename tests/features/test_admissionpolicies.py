@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from wherry.access.chain import ADMIN
-from wherry.client import Client, Kind
+from tests.features.served import served
+
+from wherry.client import Kind
 from wherry.features.admissionpolicies.types_controller import GROUP, POLICIES, TypesController
 from wherry.features.admissionpolicies.types_reconcile import first_kinds
 from wherry.machinery.kinds import GroupVersionKind
-from wherry.server.build import build_handler
-from wherry.server.local import LocalTransport
-from wherry.storage import open_storage
 
 Obj = dict[str, Any]
 CRDS = Kind("apiextensions.k8s.io", "v1", "customresourcedefinitions", namespaced=False)
@@ -50,21 +48,14 @@ def warnings_of(*objects: tuple[Kind, Obj]) -> list[Obj]:
     """What the policy, the last of the objects, says of itself when its turn has come."""
 
     async def scenario() -> list[Obj]:
-        storage = open_storage("memory:")
-        handler = await build_handler(storage)
-        client = Client(LocalTransport(handler, ADMIN))
-        controller = TypesController(client)
-        controller.start()
-        for kind, obj in objects:
-            await client.create(kind, obj)
-        async with asyncio.timeout(5):
-            async for _, found in client.watch(POLICIES):
-                status = found.get("status") or {}
-                if "typeChecking" in status:
-                    break
-        await controller.stop()
-        await handler.close()
-        await storage.close()
+        async with served(TypesController) as (client, _):
+            for kind, obj in objects:
+                await client.create(kind, obj)
+            async with asyncio.timeout(5):
+                async for _, found in client.watch(POLICIES):
+                    status = found.get("status") or {}
+                    if "typeChecking" in status:
+                        break
         warnings: list[Obj] = status["typeChecking"].get("expressionWarnings") or []
         return warnings
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from tests.features.served import served
+
 from wherry.access.chain import ADMIN
 from wherry.access.user import User
-from wherry.client import Client
 from wherry.features.flowcontrol.dangling_controller import LEVELS, SCHEMAS, DanglingController
 from wherry.features.flowcontrol.dangling_reconcile import wanted_condition
-from wherry.server.build import build_handler
-from wherry.server.local import LocalTransport
-from wherry.storage import open_storage
 
 NOW = "2026-01-01T00:00:00Z"
 
@@ -29,33 +27,26 @@ def test_the_condition_is_written_once() -> None:
 
 def test_it_follows_the_levels() -> None:
     async def scenario() -> None:
-        storage = open_storage("memory:")
-        handler = await build_handler(storage)
-        client = Client(LocalTransport(handler, ADMIN))
-        controller = DanglingController(client)
-        controller.start()
+        async with served(DanglingController) as (client, handler):
 
-        async def until(status: str) -> None:
-            while True:
-                found = await client.get(SCHEMAS, "service-accounts")
-                if [c["status"] for c in (found.get("status") or {}).get("conditions") or ()] == [status]:
-                    return
-                await asyncio.sleep(0.005)
+            async def until(status: str) -> None:
+                while True:
+                    found = await client.get(SCHEMAS, "service-accounts")
+                    if [c["status"] for c in (found.get("status") or {}).get("conditions") or ()] == [status]:
+                        return
+                    await asyncio.sleep(0.005)
 
-        await asyncio.wait_for(until("False"), 5)
-        await client.delete(LEVELS, "workload-low")
-        await asyncio.wait_for(until("True"), 5)
-        await controller.stop()
-        fairness = handler.api.fairness
-        assert fairness is not None
-        account = User("system:serviceaccount:a:b", groups=("system:serviceaccounts", "system:authenticated"))
-        assert fairness.place(account, "root", "get", "", "", "pods", "a").level.name == "global-default"
-        for kind in (SCHEMAS, LEVELS):
-            for item in (await client.list(kind))["items"]:
-                await client.delete(kind, item["metadata"]["name"])
-        assert fairness.place(ADMIN, "root", "get", "", "", "pods", "a").level.exempt
-        assert fairness.place(account, "root", "get", "", "", "pods", "a").level.name == "catch-all"
-        await handler.close()
-        await storage.close()
+            await asyncio.wait_for(until("False"), 5)
+            await client.delete(LEVELS, "workload-low")
+            await asyncio.wait_for(until("True"), 5)
+            fairness = handler.api.fairness
+            assert fairness is not None
+            account = User("system:serviceaccount:a:b", groups=("system:serviceaccounts", "system:authenticated"))
+            assert fairness.place(account, "root", "get", "", "", "pods", "a").level.name == "global-default"
+            for kind in (SCHEMAS, LEVELS):
+                for item in (await client.list(kind))["items"]:
+                    await client.delete(kind, item["metadata"]["name"])
+            assert fairness.place(ADMIN, "root", "get", "", "", "pods", "a").level.exempt
+            assert fairness.place(account, "root", "get", "", "", "pods", "a").level.name == "catch-all"
 
     asyncio.run(scenario())
