@@ -54,7 +54,9 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch):  # type: ig
 
     def run(text: str, *arguments: str) -> pytest.RunResult:
         pytester.makepyfile(text)
-        return pytester.runpytest_subprocess("-W", "error", "-p", "no:cacheprovider", *arguments, timeout=120)
+        # pytest-asyncio would warn of settings that a folder of its own does not have
+        options = ("-W", "error", "-p", "no:cacheprovider", "-p", "no:asyncio")
+        return pytester.runpytest_subprocess(*options, *arguments, timeout=120)
 
     return run
 

@@ -11,6 +11,11 @@ import pytest
 if TYPE_CHECKING:
     from wherry.testing.workspace import Workspace
 
+try:  # where it is installed pytest has it anyway; in its strict mode it takes no other asynchronous fixtures
+    from pytest_asyncio import fixture as _async_fixture
+except ImportError:
+    _async_fixture = pytest.fixture  # type: ignore[assignment]
+
 
 @pytest.fixture
 def kubernetes_client(kubeconfig: Path) -> Iterator[Any]:
@@ -40,7 +45,7 @@ def kr8s_api(workspace: Workspace) -> Any:
     return kr8s.api(kubeconfig=str(workspace.kubeconfig))
 
 
-@pytest.fixture
+@_async_fixture
 async def kubernetes_asyncio_client(kubeconfig: Path) -> AsyncIterator[Any]:
     """A `kubernetes_asyncio.client.ApiClient`, for tests under an asynchronous plugin such as pytest-asyncio."""
     config = pytest.importorskip("kubernetes_asyncio.config")
