@@ -84,6 +84,11 @@ class Features:
             runnable.start()
             self._running.append(runnable)
 
+    @property
+    def idle(self) -> bool:
+        """All have begun, and none of those who can tell has anything to do."""
+        return not len(self._tasks) and all(getattr(each, "idle", True) for each in self._running)
+
     async def stop(self) -> None:
         await self._tasks.stop()
         while self._running:

@@ -6,6 +6,7 @@ certificates, a kubeconfig (`controlplane/serving`). Both begin with what fails 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from wherry.access.audit.auditor import Auditor
     from wherry.access.audit.options import AuditOptions
+    from wherry.controlplane.awake import Part
     from wherry.controlplane.blocking import BlockingControlPlane
     from wherry.controlplane.features import Features
     from wherry.controlplane.frontproxy import FrontProxy
@@ -374,7 +376,7 @@ class ControlPlane:
             with use(self.clock):
                 self._features.start()
                 if self._workspaces is not None:
-                    self._workspaces.features = tuple(found)
+                    self._workspaces.have(features=found)
                 self._own = partial(self._make_own, self._handler, controllers="workloads" in asked, alone=alone)
                 self._act()
 
@@ -399,14 +401,14 @@ class ControlPlane:
         trust = Trust(own, self._access, pki.authority, lambda: front.authority)
         authorities = (self._access.client_ca_file, self._access.requestheader_client_ca_file)
         self._files.add([path for path in authorities if path is not None], trust.changed)
-        of_workspace = partial(_own_of_workspace, pki.authority, controllers=controllers, alone=alone)
+        of_workspace = _own_of_workspace(pki.authority, controllers=controllers, alone=alone)
         found: list[Runnable] = [own_service.OwnService(own, self._serving.bind, self._serving.port), trust]
         if not alone:
             # In the root alone: a certificate is believed everywhere, and who owns a workspace approves what he likes.
             found.append(RequestSigner(_whole_client(handler, USER, "certificates"), pki))
         if self._workspaces is not None:
-            self._workspaces.own = of_workspace
-        return found + of_workspace(handler)
+            self._workspaces.have(own=of_workspace)
+        return [*found, *(each for part in of_workspace for each in part.make(handler))]
 
 
 def _whole_client(handler: ApiHandler, user: str, name: str) -> Client:
@@ -415,15 +417,25 @@ def _whole_client(handler: ApiHandler, user: str, name: str) -> Client:
     return Client(LocalTransport(handler, whole, name), field_manager=name)
 
 
-def _own_of_workspace(authority: bytes, handler: ApiHandler, *, controllers: bool, alone: bool) -> list[Runnable]:
+def _own_of_workspace(authority: bytes, *, controllers: bool, alone: bool) -> list[Part]:
     """Those that every workspace has."""
     from wherry.controlplane import rootca, secrettokens
+    from wherry.controlplane.awake import Part
 
-    found: list[Runnable] = []
-    if handler.api.accounts is not None and not alone:
-        tokens = _whole_client(handler, secrettokens.USER, "tokens")
-        found.append(secrettokens.SecretTokens(tokens, handler.api.accounts.legacy, authority))
+    def tokens(handler: ApiHandler) -> list[Runnable]:
+        if handler.api.accounts is None:
+            return []
+        client = _whole_client(handler, secrettokens.USER, "tokens")
+        return [secrettokens.SecretTokens(client, handler.api.accounts.legacy, authority)]
+
+    def certificates(handler: ApiHandler) -> list[Runnable]:
+        client = _whole_client(handler, rootca.USER, "root-ca-cert-publisher")
+        return [rootca.RootCertificates(client, authority)]
+
+    found: list[Part] = []
+    if not alone:
+        found.append(Part("tokens", tokens, ("secrets", "serviceaccounts")))
     if controllers:  # without them the API is as bare as kube-apiserver's: nobody else writes into namespaces
-        publisher = _whole_client(handler, rootca.USER, "root-ca-cert-publisher")
-        found.append(rootca.RootCertificates(publisher, authority))
+        version = hashlib.sha256(authority).hexdigest()
+        found.append(Part("root-ca", certificates, ("namespaces", f"configmaps/{rootca.NAME}"), version=version))
     return found

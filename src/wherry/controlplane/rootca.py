@@ -56,6 +56,10 @@ class RootCertificates:
         await self._controller.stop()
         await self._tasks.stop()
 
+    @property
+    def idle(self) -> bool:
+        return self._maps.synced.is_set() and self._controller.idle
+
     def _changed(self, key: tuple[str, str]) -> None:
         self._controller.queue.add(("", key[0]))
 

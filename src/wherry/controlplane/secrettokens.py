@@ -68,6 +68,10 @@ class SecretTokens:
         await self._secrets.stop()
         await self._accounts.stop()
 
+    @property
+    def idle(self) -> bool:
+        return self._secrets.idle and self._accounts.idle
+
     async def _account(self, key: Key) -> float | None:
         """An account came or went: its Secrets are to be looked at."""
         for place, secret in self._secrets.informer.objects.items():

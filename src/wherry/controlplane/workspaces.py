@@ -1,13 +1,12 @@
 """Workspaces come to life: the tree over the storage's spaces, a handler for each cluster, controllers where needed.
 
 Every workspace has an API of its own (registry, roles, admission, garbage collection over its own space); callers are
-known to all of them alike, but for ServiceAccounts, whose tokens are good only where they were issued. Controllers of
-the default features are woken by a write and go to sleep when nothing has happened for a while.
+known to all of them alike, but for ServiceAccounts, whose tokens are good only where they were issued. Controllers
+sleep until they are needed (`controlplane/awake`).
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from time import time
@@ -18,25 +17,22 @@ from wherry.access.pending import settled
 from wherry.access.rbac import Rbac
 from wherry.access.tokens import AccountTokens
 from wherry.access.user import Attributes, Decision, Known
-from wherry.kit.aio import Background, cancel_all
-from wherry.kit.clock import here, use
+from wherry.controlplane.awake import Awake, Part, part_of
 from wherry.server.clusters import Clusters, gate
 from wherry.server.everywhere import Everywhere
 from wherry.server.handler import ApiHandler
-from wherry.storage.api import Event, Spaces, Storage
+from wherry.storage.api import Spaces, Storage
 from wherry.store.common import CommonKinds
 from wherry.store.store import Store
 from wherry.workspaces import ROOT, kinds
 from wherry.workspaces.lifecycle import Lifecycle
 from wherry.workspaces.quota import Quotas
-from wherry.workspaces.tree import LOGICAL_CLUSTER, WORKSPACES, Tree
+from wherry.workspaces.tree import Tree
 
 if TYPE_CHECKING:
-    from wherry.feature import Feature, Runnable
+    from wherry.feature import Feature
 
 Make = Callable[[Storage], Awaitable[ApiHandler]]
-IDLE_SECONDS = 20.0  # without a write, then a workspace's controllers go to sleep
-WAKE_SECONDS = 0.05  # after a write: whoever makes a workspace, uses it and drops it wakes nobody
 
 
 class Workspaces:
@@ -49,7 +45,6 @@ class Workspaces:
         build: Make,
         *,
         clock: Callable[[], float] = time,
-        features: Sequence[Feature] = (),
     ):
         self.spaces = spaces
         self.root = root
@@ -61,9 +56,11 @@ class Workspaces:
         self.quotas = Quotas(spaces, self.tree)
         self._make = build
         self.front = Clusters(root, spaces, self.tree, self._build)
-        self.features = tuple(features)
-        self.own: Callable[[ApiHandler], Sequence[Runnable]] = lambda handler: ()  # controllers beside them
-        self._awake = Awake(self)
+        self._features: Sequence[Part] = ()
+        self._own: Sequence[Part] = ()
+        self.awake = Awake(spaces, self.tree, self.front.handler)
+        self.lifecycle.made_cluster = self.awake.begin
+        self.lifecycle.template.settling = self
         self._adopt(root, ROOT)
         root.api.everywhere = Everywhere(spaces, self.tree.clusters, self.front.handler)
 
@@ -72,15 +69,38 @@ class Workspaces:
         self.lifecycle.base = base
         self.quotas.start()
         await self.lifecycle.start()
-        self._awake.start()
+        self.awake.start()
 
     async def stop(self) -> None:
         await self.lifecycle.stop()
         await self.quotas.stop()
-        await self._awake.stop()
+        await self.awake.stop()
         self.tree.close()
         await self.front.close()
 
+    # --- controllers -------------------------------------------------------------------------------------------------
+    def have(self, *, features: Sequence[Feature] | None = None, own: Sequence[Part] | None = None) -> None:
+        """From now on workspaces have the controllers of these features, and `own` ones beside them."""
+        if features is not None:
+            self._features = tuple(map(part_of, features))
+        if own is not None:
+            self._own = own
+        self.awake.have((*self._features, *self._own))
+
+    @property
+    def version(self) -> str:
+        """For the template: changes with what controllers would do in an empty workspace."""
+        return self.awake.version
+
+    async def settle(self, space: Storage) -> bool:
+        """For the template: let the controllers do in it what they do in every new workspace."""
+        handler = await self._build(space)
+        try:
+            return await self.awake.settle(handler)
+        finally:
+            await handler.close()
+
+    # --- handlers ----------------------------------------------------------------------------------------------------
     def _adopt(self, handler: ApiHandler, cluster: str) -> None:
         """The kinds that every workspace has, and what may be written about them."""
         from wherry.access.plugins.workspaces import install
@@ -123,7 +143,7 @@ class Workspaces:
         return (await settled(lambda: chain.ask(here))).allowed
 
     async def _gone(self, cluster: str) -> None:
-        await self._awake.sleep(cluster)
+        await self.awake.sleep(cluster)
         await self.front.forget(cluster)
 
 
@@ -152,79 +172,3 @@ class _SameAuthorizers:
             self._chain = Chain([], [self._own if isinstance(a, Rbac) else a for a in found])
             self._of = found
         return self._chain.ask(asked)
-
-
-class Awake:
-    """The controllers of the workspaces in which something happens. A `storage.Follower`."""
-
-    def __init__(self, workspaces: Workspaces):
-        self._all = workspaces
-        self._clock = here()
-        self._running: dict[str, list[Runnable]] = {}
-        self._waking: dict[str, asyncio.Task[None]] = {}
-        self._last: dict[str, float] = {}
-        self._tasks = Background("workspaces")
-        self._unfollow: Callable[[], None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
-
-    def start(self) -> None:
-        self._unfollow = self._all.spaces.follow(self)
-        self._tick()
-
-    async def stop(self) -> None:
-        if self._unfollow is not None:
-            self._unfollow()
-        if self._timer is not None:
-            self._timer.cancel()
-        for cluster in {*self._running, *self._waking}:
-            await self.sleep(cluster)
-        await self._tasks.stop()
-
-    # --- storage.Follower --------------------------------------------------------------------------------------------
-    def events(self, space: Storage, events: Sequence[Event]) -> None:
-        name = space.name
-        if name == ROOT or name not in self._all.tree or not self._all.features:
-            return
-        if all(event.key == LOGICAL_CLUSTER or event.key.startswith(WORKSPACES) for event in events):
-            return  # how workspaces come and go is not their controllers' business
-        self._last[name] = asyncio.get_running_loop().time()
-        if name not in self._running and name not in self._waking:
-            self._waking[name] = self._tasks.start(self._wake(name), name=f"controllers of {name}")
-
-    def made(self, space: Storage) -> None:
-        """A fork of something settled is settled."""
-
-    def dropped(self, space: Storage) -> None:
-        self._last.pop(space.name, None)
-
-    # -----------------------------------------------------------------------------------------------------------------
-    async def _wake(self, cluster: str) -> None:
-        from wherry.controlplane.features import Features
-
-        try:
-            await asyncio.sleep(WAKE_SECONDS)
-            handler = await self._all.front.handler(cluster)
-            if handler is not None:
-                running = [Features(handler, list(self._all.features)), *self._all.own(handler)]
-                self._running[cluster] = running
-                with use(self._clock):
-                    for runnable in running:
-                        runnable.start()
-        finally:
-            self._waking.pop(cluster, None)
-
-    async def sleep(self, cluster: str) -> None:
-        """End the controllers of one workspace."""
-        task = self._waking.pop(cluster, None)
-        if task is not None:
-            await cancel_all((task,))
-        for runnable in self._running.pop(cluster, ()):
-            await runnable.stop()
-
-    def _tick(self) -> None:
-        loop = asyncio.get_running_loop()
-        horizon = loop.time() - IDLE_SECONDS
-        lasting = any(not feature.by_default for feature in self._all.features)
-        for cluster in [c for c in self._running if self._last.get(c, 0.0) < horizon and not lasting]:
-            self._tasks.start(self.sleep(cluster), name=f"sleep of {cluster}")
-        self._timer = loop.call_later(IDLE_SECONDS / 4, self._tick)

@@ -43,6 +43,11 @@ class Controller:
         self.queue.close()
         await self._tasks.stop()
 
+    @property
+    def idle(self) -> bool:
+        """The objects are known and nothing is to be done now or soon."""
+        return self.informer.synced.is_set() and self.queue.idle
+
     async def _work(self) -> None:
         while True:
             key = await self.queue.take()

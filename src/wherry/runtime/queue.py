@@ -7,6 +7,7 @@ from collections.abc import Hashable
 
 _FIRST_DELAY = 0.005  # seconds
 _MAX_DELAY = 30.0
+_SOON = 60.0  # seconds: whoever wants to look again within them is not done
 
 
 class WorkQueue:
@@ -22,6 +23,14 @@ class WorkQueue:
 
     def __len__(self) -> int:
         return len(self._waiting) + len(self._working)
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is to be done now or soon."""
+        if self._waiting or self._working:
+            return False
+        horizon = asyncio.get_running_loop().time() + _SOON
+        return all(timer.when() > horizon for timer in self._timers.values())
 
     def add(self, key: Hashable) -> None:
         if key in self._working:

@@ -185,6 +185,11 @@ class Shared:
     async def stop(self) -> None:
         await self._tasks.stop()
 
+    @property
+    def complete(self) -> bool:
+        """Whether every collection has its first list."""
+        return all(found.synced.is_set() for found in self._collections.values())
+
     async def synced(self) -> None:
         """Until every collection has its first list."""
         for found in list(self._collections.values()):

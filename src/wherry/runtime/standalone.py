@@ -26,6 +26,11 @@ class Standalone(ABC):
         await self._workers.stop()
         await self._shared.stop()
 
+    @property
+    def idle(self) -> bool:
+        """The objects are known and nothing is to be done now or soon."""
+        return self._shared.complete and self._workers.queue.idle
+
     @abstractmethod
     async def reconcile(self, key: Key) -> float | None:
         """Bring one object a step further; the seconds until it should be looked at again, None when all is done.

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
@@ -38,6 +38,12 @@ _PATIENCE = 2.0  # seconds that the answer of a create waits for the workspace t
 Gone = Callable[[str], Awaitable[None]]
 
 
+class Made(Protocol):
+    """Called with a new logical cluster; `settled` says that its controllers have nothing to do in it yet."""
+
+    def __call__(self, cluster: str, *, settled: bool) -> None: ...
+
+
 def new_cluster_id() -> str:
     """A name for a logical cluster: sixteen letters and digits, never used twice."""
     return _ALPHABET[10 + secrets.randbelow(26)] + "".join(secrets.choice(_ALPHABET) for _ in range(15))
@@ -45,7 +51,7 @@ def new_cluster_id() -> str:
 
 class Lifecycle:
     """A `storage.Follower`. `base()` is the URL before `/clusters/...`; `gone` is called before a cluster's space is
-    dropped."""
+    dropped, `made_cluster` when one is complete."""
 
     def __init__(self, spaces: Spaces, tree: Tree, clock: Callable[[], float], now: Callable[[], str]):
         self.spaces = spaces
@@ -53,7 +59,8 @@ class Lifecycle:
         self.now = now
         self.base: Callable[[], str] = lambda: ""
         self.gone: Gone | None = None
-        self._template = Template(spaces, clock)
+        self.made_cluster: Made | None = None
+        self.template = Template(spaces, clock)
         self._tasks = Background("workspaces")
         self._busy: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._again: set[tuple[str, str]] = set()
@@ -110,6 +117,7 @@ class Lifecycle:
 
     async def stop(self) -> None:
         self._unfollow()
+        await self.template.stop()
         await self._tasks.stop()
 
     async def _make_root(self) -> None:
@@ -221,8 +229,10 @@ class Lifecycle:
         cluster = self.tree.child(parent.name, meta["name"])
         if not cluster:
             cluster = new_cluster_id()
-            child = await self._template.stamp(cluster, now)
+            child, settled = await self.template.stamp(cluster, now)
             await self._fill(child, parent.name, f"{path}:{meta['name']}", obj, resolved)
+            if self.made_cluster is not None:
+                self.made_cluster(cluster, settled=settled)
         url = f"{self.base()}/clusters/{path}:{meta['name']}"
         waits = bool(resolved.initializers)
 

@@ -14,4 +14,6 @@ def _controllers(client: Client) -> Sequence[Runnable]:
     return [TypesController(client)]
 
 
-FEATURE = Feature("admissionpolicies", ACCOUNT, _controllers)
+FEATURE = Feature(
+    "admissionpolicies", ACCOUNT, _controllers, wakes_on=("validatingadmissionpolicies.admissionregistration.k8s.io",)
+)

@@ -15,4 +15,10 @@ def _controllers(client: Client) -> Sequence[Runnable]:
     return [RegisterController(client)]
 
 
-FEATURE = Feature("apiservices", "system:apiserver", _controllers, in_server=True)
+FEATURE = Feature(
+    "apiservices",
+    "system:apiserver",
+    _controllers,
+    in_server=True,
+    wakes_on=("apiservices.apiregistration.k8s.io", "customresourcedefinitions.apiextensions.k8s.io"),
+)

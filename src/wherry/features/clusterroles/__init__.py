@@ -14,4 +14,9 @@ def _controllers(client: Client) -> Sequence[Runnable]:
     return [AggregationController(client)]
 
 
-FEATURE = Feature("clusterroles", "system:serviceaccount:kube-system:clusterrole-aggregation-controller", _controllers)
+FEATURE = Feature(
+    "clusterroles",
+    "system:serviceaccount:kube-system:clusterrole-aggregation-controller",
+    _controllers,
+    wakes_on=("clusterroles.rbac.authorization.k8s.io",),
+)

@@ -13,4 +13,10 @@ def _controllers(client: Client) -> Sequence[Runnable]:
     return [DanglingController(client)]
 
 
-FEATURE = Feature("flowcontrol", "system:apiserver", _controllers, in_server=True)
+FEATURE = Feature(
+    "flowcontrol",
+    "system:apiserver",
+    _controllers,
+    in_server=True,
+    wakes_on=("flowschemas.flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations.flowcontrol.apiserver.k8s.io"),
+)

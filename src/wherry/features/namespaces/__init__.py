@@ -13,4 +13,6 @@ def _controllers(client: Client) -> Sequence[Runnable]:
     return [NamespaceController(client)]
 
 
-FEATURE = Feature("namespaces", "system:serviceaccount:kube-system:namespace-controller", _controllers)
+FEATURE = Feature(
+    "namespaces", "system:serviceaccount:kube-system:namespace-controller", _controllers, wakes_on=("namespaces",)
+)

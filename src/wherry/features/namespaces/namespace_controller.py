@@ -30,6 +30,10 @@ class NamespaceController:
     async def stop(self) -> None:
         await self._controller.stop()
 
+    @property
+    def idle(self) -> bool:
+        return self._controller.idle
+
     async def reconcile(self, key: tuple[str, str]) -> float | None:
         """One look at one namespace."""
         namespace = self._controller.informer.objects.get(key)

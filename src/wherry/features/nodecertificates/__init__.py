@@ -70,4 +70,9 @@ def _controllers(client: Client) -> Sequence[Runnable]:
     return [controller]
 
 
-FEATURE = Feature("nodecertificates", "system:serviceaccount:kube-system:certificate-controller", _controllers)
+FEATURE = Feature(
+    "nodecertificates",
+    "system:serviceaccount:kube-system:certificate-controller",
+    _controllers,
+    wakes_on=("certificatesigningrequests.certificates.k8s.io",),
+)

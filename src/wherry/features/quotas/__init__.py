@@ -15,4 +15,10 @@ def _controllers(client: Client) -> Sequence[Runnable]:
     return [QuotaController(client)]
 
 
-FEATURE = Feature("quotas", "system:serviceaccount:kube-system:resourcequota-controller", _controllers)
+FEATURE = Feature(
+    "quotas",
+    "system:serviceaccount:kube-system:resourcequota-controller",
+    _controllers,
+    wakes_on=("resourcequotas",),
+    wakes_while=("resourcequotas",),
+)

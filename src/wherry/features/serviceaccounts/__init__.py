@@ -14,4 +14,9 @@ def _controllers(client: Client) -> Sequence[Runnable]:
     return [AccountsController(client)]
 
 
-FEATURE = Feature("serviceaccounts", "system:serviceaccount:kube-system:service-account-controller", _controllers)
+FEATURE = Feature(
+    "serviceaccounts",
+    "system:serviceaccount:kube-system:service-account-controller",
+    _controllers,
+    wakes_on=("namespaces", "serviceaccounts"),
+)

@@ -14,4 +14,9 @@ def _controllers(client: Client) -> Sequence[Runnable]:
     return controllers(client)
 
 
-FEATURE = Feature("storageprotection", "system:serviceaccount:kube-system:pvc-protection-controller", _controllers)
+FEATURE = Feature(
+    "storageprotection",
+    "system:serviceaccount:kube-system:pvc-protection-controller",
+    _controllers,
+    wakes_on=("persistentvolumeclaims", "persistentvolumes", "volumeattributesclasses.storage.k8s.io"),
+)

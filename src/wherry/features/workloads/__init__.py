@@ -17,4 +17,15 @@ def _controllers(client: Client) -> Sequence[Runnable]:
     return controllers(client)
 
 
-FEATURE = Feature("workloads", "system:serviceaccount:kube-system:workload-controllers", _controllers, by_default=False)
+_KINDS = (
+    *("pods", "nodes", "services", "endpoints", "replicationcontrollers"),
+    *("deployments.apps", "replicasets.apps", "statefulsets.apps", "daemonsets.apps"),
+    *("jobs.batch", "cronjobs.batch", "horizontalpodautoscalers.autoscaling", "poddisruptionbudgets.policy"),
+)
+FEATURE = Feature(
+    "workloads",
+    "system:serviceaccount:kube-system:workload-controllers",
+    _controllers,
+    by_default=False,
+    wakes_on=_KINDS,
+)
