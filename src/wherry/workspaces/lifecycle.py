@@ -17,7 +17,7 @@ import orjson
 
 from wherry.kit.aio import Background
 from wherry.machinery.kinds import Obj
-from wherry.storage.api import Event, Spaces, Storage
+from wherry.storage.api import Event, Record, Spaces, Storage
 from wherry.workspaces import ROOT, types
 from wherry.workspaces.conditions import set_condition
 from wherry.workspaces.objects import change, create, key, read
@@ -33,6 +33,7 @@ CLUSTER_OF = "internal.tenancy.kcp.io/cluster"
 PHASE_LABEL = "tenancy.kcp.io/phase"
 _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 _TYPES = "/root/tenancy.kcp.io/workspacetypes/"
+_TYPES_KNOWN = 256  # that are kept as objects
 _PATIENCE = 2.0  # seconds that the answer of a create waits for the workspace to be ready
 
 Gone = Callable[[str], Awaitable[None]]
@@ -46,7 +47,12 @@ class Made(Protocol):
 
 def new_cluster_id() -> str:
     """A name for a logical cluster: sixteen letters and digits, never used twice."""
-    return _ALPHABET[10 + secrets.randbelow(26)] + "".join(secrets.choice(_ALPHABET) for _ in range(15))
+    number, first = divmod(secrets.randbelow(26 * 36**15), 26)
+    letters = [_ALPHABET[10 + first]]
+    for _ in range(15):
+        number, digit = divmod(number, 36)
+        letters.append(_ALPHABET[digit])
+    return "".join(letters)
 
 
 class Lifecycle:
@@ -61,6 +67,7 @@ class Lifecycle:
         self.gone: Gone | None = None
         self.made_cluster: Made | None = None
         self.template = Template(spaces, clock)
+        self._types: dict[tuple[str, str], tuple[Record, Obj]] = {}
         self._tasks = Background("workspaces")
         self._busy: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._again: set[tuple[str, str]] = set()
@@ -134,10 +141,18 @@ class Lifecycle:
 
     # --- what types there are ----------------------------------------------------------------------------------------
     def lookup(self, path: str, name: str) -> Obj | None:
-        """A WorkspaceType by the path of its workspace and its name."""
+        """A WorkspaceType by the path of its workspace and its name; not to be changed."""
         cluster = self.tree.resolve(path)
         space = self.spaces.space(cluster) if cluster else None
-        return read(space, _TYPES + name) if space is not None else None
+        record = space.get(_TYPES + name) if space is not None else None
+        if record is None:
+            return None
+        known = self._types.get((cluster, name))
+        if known is None or known[0] is not record:
+            if len(self._types) >= _TYPES_KNOWN:
+                self._types.clear()
+            known = self._types[cluster, name] = record, orjson.loads(record.value)
+        return known[1]
 
     def type_of(self, cluster: str) -> types.Resolved:
         """The type of a logical cluster. Raises TypeRefused when it is gone."""
@@ -250,8 +265,6 @@ class Lifecycle:
             _phase(live, "Initializing" if waits else "Ready", now)
             return live
 
-        if not waits:
-            await self._set_cluster_phase(cluster, "Ready")
         await change(parent, WORKSPACES + meta["name"], edit)
         if waits:
             self._again.add((parent.name, meta["name"]))
@@ -271,7 +284,8 @@ class Lifecycle:
         if creator:
             spec["createdBy"] = orjson.loads(creator)
             writes.append(_administrator(child, spec["createdBy"]["username"], now))
-        status: Obj = {"phase": "Initializing", "URL": f"{self.base()}/clusters/{path}"}
+        phase = "Initializing" if resolved.initializers else "Ready"
+        status: Obj = {"phase": phase, "URL": f"{self.base()}/clusters/{path}"}
         for what, names in (("initializers", resolved.initializers), ("terminators", resolved.terminators)):
             if names:
                 spec[what] = list(names)
