@@ -34,6 +34,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from wherry.cli.ws.command import ws
 
         return ws(options)
+    if options.command == "fork":
+        from wherry.cli.ws.fork import fork
+
+        return fork(options)
     if options.command == "version":
         from wherry.cli.version import version
 

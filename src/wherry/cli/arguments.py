@@ -38,6 +38,12 @@ examples:
   wherry cel check "quantity('1Gi').isLessThan(quantity('2Gi'))"
 """
 
+_FORK_EXAMPLES = """\
+examples:
+  wherry fork team try --enter      copy the workspace team, and go there
+  wherry fork . ../before --at 812  the current one as it stood at revision 812
+"""
+
 _WS_EXAMPLES = """\
 examples:
   wherry ws                         say where one is
@@ -64,7 +70,20 @@ def parser() -> argparse.ArgumentParser:
     _envtest(commands.add_parser("envtest", help="stand in for kube-apiserver and etcd", formatter_class=raw))
     _cel(commands.add_parser("cel", help="try a CEL expression", epilog=_CEL_EXAMPLES, formatter_class=raw))
     _ws(commands.add_parser("ws", help="make workspaces and walk them", epilog=_WS_EXAMPLES, formatter_class=raw))
+    _fork(
+        commands.add_parser("fork", help="copy a workspace in milliseconds", epilog=_FORK_EXAMPLES, formatter_class=raw)
+    )
     return root
+
+
+def _fork(fork: argparse.ArgumentParser) -> None:
+    fork.add_argument("source", metavar="SOURCE", help="the workspace to copy; . is the current one")
+    fork.add_argument("target", metavar="TARGET", help="the workspace to make")
+    fork.add_argument("--at", type=int, default=0, metavar="REVISION", help="as it stood at this resourceVersion")
+    fork.add_argument("--fresh", action="store_true", help="give the objects uids of their own (takes a while longer)")
+    fork.add_argument("--enter", action="store_true", help="go there")
+    fork.add_argument("--kubeconfig", type=Path, metavar="FILE", help="which to read and change (default as kubectl)")
+    fork.add_argument("-o", "--output", choices=("json",), default="", help="print JSON")
 
 
 def _ws(ws: argparse.ArgumentParser) -> None:

@@ -135,7 +135,7 @@ class Workspaces:
         api.fairness, api.turns, api.watches = root.fairness, root.turns, root.watches
 
     async def _may_use(self, asked: Attributes) -> bool:
-        """Whether a user may use a type of another workspace (asked.workspace is its path)."""
+        """Whether a user may do something in another workspace (asked.workspace is its path)."""
         handler = await self.front.handler(self.tree.resolve(asked.workspace))
         if handler is None:
             return False

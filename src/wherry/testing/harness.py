@@ -19,7 +19,7 @@ from wherry.runtime.manifests import apply_all, read
 from wherry.testing.patience import Writes
 from wherry.testing.traffic import Front
 from wherry.testing.workspace import Workspace
-from wherry.workspaces.fork import fork
+from wherry.workspaces.fork import SOURCE
 
 WORKSPACES = Kind("tenancy.kcp.io", "v1alpha1", "workspaces", namespaced=False)
 _QUIET = 0.05  # seconds without a write, then a template's controllers have done what there is to do
@@ -114,10 +114,10 @@ class Harness:
 
     async def _workspace(self, name: str, source: str) -> str:
         """Make `root:name`, a copy of the cluster `source`; its cluster."""
-        if source:
-            await fork(self.plane.spaces, source, name)
         client = self.plane.client()
-        body = {"apiVersion": "tenancy.kcp.io/v1alpha1", "kind": "Workspace", "metadata": {"name": name}}
+        annotations = {SOURCE: source} if source else {}
+        meta = {"name": name, "annotations": annotations}
+        body = {"apiVersion": "tenancy.kcp.io/v1alpha1", "kind": "Workspace", "metadata": meta}
         made = await client.create(WORKSPACES, body)
         if not made.get("spec", {}).get("cluster"):
             made = await client.get(WORKSPACES, name)

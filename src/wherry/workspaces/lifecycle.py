@@ -18,9 +18,9 @@ import orjson
 from wherry.kit.aio import Background
 from wherry.machinery.kinds import Obj
 from wherry.storage.api import Event, Record, Spaces, Storage
-from wherry.workspaces import ROOT, types
+from wherry.workspaces import ROOT, fork, types
 from wherry.workspaces.conditions import set_condition
-from wherry.workspaces.objects import change, create, key, read
+from wherry.workspaces.objects import change, create, key, read, replace
 from wherry.workspaces.template import PREFIX, Template
 from wherry.workspaces.tree import CLUSTER_ANNOTATION, LOGICAL_CLUSTER, WORKSPACES, Tree
 
@@ -237,25 +237,26 @@ class Lifecycle:
         try:
             place = types.find(wanted.get("path", ""), wanted["name"], path, self.lookup)
             resolved = types.resolve(place, self.lookup)
-        except types.TypeRefused as refused:
+            copied = fork.asked(obj)
+            if copied is not None:
+                resolved.initializers.clear()  # they did their work in the source
+            cluster = self.tree.child(parent.name, meta["name"])
+            if not cluster:
+                cluster = new_cluster_id()
+                await self._make_cluster(cluster, parent.name, f"{path}:{meta['name']}", obj, resolved, copied)
+        except (types.TypeRefused, fork.BadFork) as refused:
             text = str(refused)
             await change(parent, WORKSPACES + meta["name"], lambda o: _unscheduled(o, text, now))
             return
-        cluster = self.tree.child(parent.name, meta["name"])
-        if not cluster:
-            cluster = new_cluster_id()
-            child, settled = await self.template.stamp(cluster, now)
-            await self._fill(child, parent.name, f"{path}:{meta['name']}", obj, resolved)
-            if self.made_cluster is not None:
-                self.made_cluster(cluster, settled=settled)
         url = f"{self.base()}/clusters/{path}:{meta['name']}"
         waits = bool(resolved.initializers)
+        facts = fork.facts(self.spaces.space(cluster), copied) if copied is not None else {}
 
         def edit(live: Obj) -> Obj:
             live["spec"] = {**(live.get("spec") or {}), "cluster": cluster, "URL": url}
             live["spec"].setdefault("type", wanted)
             m = live["metadata"]
-            m["annotations"] = {**(m.get("annotations") or {}), CLUSTER_OF: cluster}
+            m["annotations"] = {**(m.get("annotations") or {}), CLUSTER_OF: cluster, **facts}
             m["labels"] = {**resolved.labels, **(m.get("labels") or {})}
             m["finalizers"] = list(dict.fromkeys([*(m.get("finalizers") or []), FINALIZER]))
             status = live["status"] = dict(live.get("status") or {})
@@ -268,6 +269,22 @@ class Lifecycle:
         await change(parent, WORKSPACES + meta["name"], edit)
         if waits:
             self._again.add((parent.name, meta["name"]))
+
+    async def _make_cluster(
+        self, cluster: str, parent: str, path: str, obj: Obj, resolved: types.Resolved, copied: fork.Asked | None
+    ) -> None:
+        """Raises BadFork."""
+        now, settled = self.now(), True
+        if copied is not None:
+            source = fork.find(self.spaces, self.tree, copied)
+            child = await fork.copy(self.spaces, source, cluster, copied, now)
+        else:
+            child, settled = await self.template.stamp(cluster, now)
+        await self._fill(child, parent, path, obj, resolved)
+        if self.made_cluster is not None:
+            self.made_cluster(cluster, settled=settled)
+        if copied is not None:
+            await fork.forget_tokens(child)
 
     async def _fill(self, child: Storage, parent: str, path: str, obj: Obj, resolved: types.Resolved) -> None:
         meta, now = obj["metadata"], self.now()
@@ -293,7 +310,7 @@ class Lifecycle:
         annotations = {CLUSTER_ANNOTATION: child.name, PATH: path, TYPE: ":".join(resolved.reference)}
         cluster = _logical_cluster(annotations, spec, status)
         cluster["metadata"]["finalizers"] = [FINALIZER]
-        writes.append(create(child, LOGICAL_CLUSTER, cluster, now))
+        writes.append(replace(child, LOGICAL_CLUSTER, cluster, now))
         await asyncio.gather(*writes)
 
     async def _initialize(self, parent: Storage, obj: Obj) -> None:
@@ -404,7 +421,10 @@ async def _administrator(space: Storage, username: str, now: str) -> None:
         "subjects": [{"kind": "User", "apiGroup": group, "name": username}],
         "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": "cluster-admin"},
     }
-    await create(space, key(group, "clusterrolebindings", "workspace-admin"), binding, now)
+    where = key(group, "clusterrolebindings", "workspace-admin")
+    there = read(space, where) or {}
+    if any(there.get(field) != binding[field] for field in ("subjects", "roleRef")):
+        await replace(space, where, binding, now)
 
 
 def _phase(obj: Obj, phase: str, now: str) -> None:

@@ -6,7 +6,6 @@ For the few kinds by which workspaces are managed. Everyone else goes through th
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import orjson
 
@@ -33,12 +32,20 @@ def read(space: Storage, where: str) -> Obj | None:
 
 async def create(space: Storage, where: str, obj: Obj, now: str) -> bool:
     """Write an object that is not there, with a uid of its own; False when it is."""
-    meta: dict[str, Any] = {"generation": 1, **obj["metadata"], "uid": new_uid(), "creationTimestamp": now}
     try:
-        await space.put(where, encoder({**obj, "metadata": meta}), expect=0)
+        await space.put(where, encoder(_born(obj, now)), expect=0)
     except RevisionConflict:
         return False
     return True
+
+
+async def replace(space: Storage, where: str, obj: Obj, now: str) -> None:
+    """Write an object with a uid of its own, in the place of what may be there."""
+    await space.put(where, encoder(_born(obj, now)))
+
+
+def _born(obj: Obj, now: str) -> Obj:
+    return {**obj, "metadata": {"generation": 1, **obj["metadata"], "uid": new_uid(), "creationTimestamp": now}}
 
 
 async def change(space: Storage, where: str, edit: Callable[[Obj], Obj | None]) -> Obj | None:

@@ -31,13 +31,19 @@ class Shell:
         self._capture = capture
 
     def ws(self, *words: str) -> str:
-        code = main(["ws", "--kubeconfig", str(self.path), *words])
+        return self.run("ws", *words)
+
+    def refused(self, *words: str, code: int = 1) -> str:
+        return self.refused_of("ws", *words, code=code)
+
+    def run(self, command: str, *words: str) -> str:
+        code = main([command, "--kubeconfig", str(self.path), *words])
         out, err = self._capture.readouterr()
         assert code == 0, err
         return out
 
-    def refused(self, *words: str, code: int = 1) -> str:
-        assert main(["ws", "--kubeconfig", str(self.path), *words]) == code
+    def refused_of(self, command: str, *words: str, code: int = 1) -> str:
+        assert main([command, "--kubeconfig", str(self.path), *words]) == code
         out, err = self._capture.readouterr()
         assert out == ""
         assert err.count("\n") == 1

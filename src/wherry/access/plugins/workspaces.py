@@ -11,10 +11,11 @@ from collections.abc import Awaitable, Callable
 import orjson
 
 from wherry.access.admission import CREATE, DELETE, UPDATE, Admission, Ask, Step, user_info
+from wherry.access.chain import MASTERS
 from wherry.access.plugins.refusals import forbidden
 from wherry.access.user import Attributes
 from wherry.machinery.kinds import Obj
-from wherry.workspaces import quota, types
+from wherry.workspaces import ROOT, fork, quota, types
 from wherry.workspaces.lifecycle import OWNER, TYPE, Lifecycle
 from wherry.workspaces.tree import CLUSTER_ANNOTATION
 
@@ -30,8 +31,8 @@ def install(
     cluster: str,
     may_use: Callable[[Attributes], Awaitable[bool]] | None = None,
 ) -> None:
-    """Hang the plugins on the admission of one logical cluster. `may_use` asks the authorizer of the workspace that a
-    type comes from."""
+    """Hang the plugins on the admission of one logical cluster. `may_use` asks the authorizer of another workspace,
+    from which a type or a copy is taken."""
     plugin = _Workspaces(lifecycle, cluster, may_use)
     writes = frozenset((CREATE, UPDATE))
     admission.mutating.append(Step("tenancy.kcp.io/Workspace", plugin.fill, frozenset((CREATE,)), _WORKSPACES))
@@ -54,6 +55,7 @@ class _Workspaces:
         meta = obj["metadata"]
         meta["annotations"] = {**(meta.get("annotations") or {}), OWNER: orjson.dumps(user_info(ask.user)).decode()}
         spec = obj["spec"] = dict(obj.get("spec") or {})
+        await self._fill_fork(ask, obj)
         wanted = dict(spec.get("type") or self._lifecycle.default_type(self._cluster))
         try:
             here = self._lifecycle.tree.path(self._cluster)
@@ -62,6 +64,38 @@ class _Workspaces:
             raise forbidden(ask, str(refused)) from None
         spec["type"] = wanted
         self._fill_quota(ask, meta, wanted)
+
+    async def _fill_fork(self, ask: Ask, obj: Obj) -> None:
+        """A copy has the type of what it is a copy of. Who cannot see a workspace does not learn here that it is there.
+
+        Raises Forbidden."""
+        lifecycle = self._lifecycle
+        try:
+            copied = fork.asked(obj)
+            if copied is None:
+                return
+            if not await self._may_fork(ask, copied.source):
+                text = f"unable to fork workspace {copied.source}: missing verb='fork' permission on its logicalcluster"
+                raise forbidden(ask, text)
+            source = fork.find(lifecycle.spaces, lifecycle.tree, copied).name
+            if source == ROOT:
+                return  # its type is for it alone
+            found = lifecycle.type_of(source).reference
+        except (fork.BadFork, types.TypeRefused) as bad:
+            raise forbidden(ask, str(bad)) from None
+        asked = obj["spec"].get("type")
+        if asked and (asked["name"], asked.get("path", found[0])) != (found[1], found[0]):
+            raise forbidden(ask, f"spec.type: a fork has the type of its source, {':'.join(found)}; leave it out")
+        obj["spec"]["type"] = {"name": found[1], "path": found[0]}
+
+    async def _may_fork(self, ask: Ask, path: str) -> bool:
+        if self._may_use is None or MASTERS in ask.user.groups:
+            return True
+        return await self._may_use(
+            Attributes(
+                ask.user, "fork", "", True, "core.kcp.io", "v1alpha1", "logicalclusters", "", "", "cluster", path
+            )
+        )
 
     def _fill_quota(self, ask: Ask, meta: Obj, wanted: Obj) -> None:
         """A type's quota is that of its workspaces: who makes one may ask for less. Raises Forbidden."""
@@ -91,6 +125,9 @@ class _Workspaces:
         if old is not None:
             if spec.get("type") != before.get("type"):
                 raise forbidden(ask, "spec.type is immutable")
+            for name in fork.ANNOTATIONS:
+                if _annotation(obj, name) != _annotation(old, name):
+                    raise forbidden(ask, f"annotation {name} is immutable")
             return
         if "mount" in spec:
             raise forbidden(ask, "workspaces that mount something else are not served here; leave out spec.mount")

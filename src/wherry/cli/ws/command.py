@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
-from urllib.parse import urlsplit
 
-from wherry.cli.ws.contexts import Contexts, find
-from wherry.cli.ws.place import ROOT, BadPath, Place, place_of, resolve
-from wherry.cli.ws.wire import Wire
-from wherry.client import Client, Kind
-from wherry.errors import AlreadyExists, ConfigurationError, Forbidden, NotFound, StatusError
-
-WORKSPACES = Kind("tenancy.kcp.io", "v1alpha1", "workspaces", namespaced=False)
-_POLL, _PATIENCE = 0.2, 60.0
-
-Obj = dict[str, Any]
-
-
-class Refused(Exception):
-    """What cannot be done, and why."""
+from wherry.cli.ws.place import ROOT, place_of, resolve
+from wherry.cli.ws.session import (
+    PATIENCE,
+    POLL,
+    WORKSPACES,
+    Obj,
+    Refused,
+    Session,
+    carry_out,
+    phase,
+    ready,
+    type_of,
+    unmet,
+)
+from wherry.client import Client
+from wherry.errors import AlreadyExists, Forbidden, NotFound
 
 
 def ws(options: argparse.Namespace) -> int:
@@ -35,53 +35,15 @@ def ws(options: argparse.Namespace) -> int:
     except Refused as wrong:
         print(f"wherry: {wrong}", file=sys.stderr)
         return 2
-    try:
-        with _Session(options) as session:
-            asyncio.run(ACTIONS[action](session, words[0] if words else ""))
-    except (Refused, BadPath, ConfigurationError, StatusError, OSError) as error:
-        print(f"wherry: {error}", file=sys.stderr)
-        return 1
-    return 0
-
-
-class _Session:
-    """One run of a command: the kubeconfig, where it leads, and what is said."""
-
-    def __init__(self, options: argparse.Namespace):
-        self.options = options
-        self.contexts = Contexts(find(options.kubeconfig))
-        self.place: Place = place_of(self.contexts.server)
-        self._wire = Wire(self.contexts.path, urlsplit(self.place.base).path)
-
-    def __enter__(self) -> _Session:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._wire.close()
-
-    def at(self, path: str) -> Client:
-        return Client(self._wire, workspace=path, field_manager="wherry-ws")
-
-    def url(self, path: str) -> str:
-        return self.place.host_url(path) if self.options.by_host else self.place.url(path)
-
-    def say(self, text: str, obj: Any) -> None:
-        """One of both, as `-o` asks."""
-        print(json.dumps(obj, indent=2) if self.options.output == "json" else text)
-
-    def show(self, path: str, workspace: Obj | None) -> None:
-        """Where one is now."""
-        kind = f" (type {_type(workspace)})" if workspace is not None else ""
-        text = path if self.options.short else f"Current workspace is '{path}'{kind}."
-        self.say(text, {"path": path, "server": self.contexts.server, "context": self.contexts.name})
+    return carry_out(options, lambda session: ACTIONS[action](session, words[0] if words else ""))
 
 
 # --- walking ---------------------------------------------------------------------------------------------------------
-async def current(session: _Session, _: str) -> None:
+async def current(session: Session, _: str) -> None:
     session.show(session.place.path, None)
 
 
-async def use(session: _Session, asked: str) -> None:
+async def use(session: Session, asked: str) -> None:
     if asked == ".":
         return await current(session, "")
     if asked == "-":
@@ -97,7 +59,7 @@ async def use(session: _Session, asked: str) -> None:
     return None
 
 
-async def _entered(session: _Session, path: str) -> Obj | None:
+async def _entered(session: Session, path: str) -> Obj | None:
     """The Workspace object of a path that the user may enter, as far as he may see it."""
     denied, missing = False, False
     workspace: Obj | None = {"spec": {"type": {"name": ROOT}}} if path == ROOT else None
@@ -119,21 +81,21 @@ async def _entered(session: _Session, path: str) -> Obj | None:
 
 
 # --- looking ---------------------------------------------------------------------------------------------------------
-async def listing(session: _Session, asked: str) -> None:
+async def listing(session: Session, asked: str) -> None:
     path = resolve(asked, session.place.path) if asked else session.place.path
     found = await session.at(path).list(WORKSPACES)
-    rows = [(each["metadata"]["name"], _type(each), _phase(each)) for each in found["items"]]
+    rows = [(each["metadata"]["name"], type_of(each), phase(each)) for each in found["items"]]
     session.say("\n".join("  ".join(row).rstrip() for row in _aligned([("NAME", "TYPE", "PHASE"), *rows])), found)
 
 
-async def tree(session: _Session, asked: str) -> None:
+async def tree(session: Session, asked: str) -> None:
     path = resolve(asked, session.place.path) if asked else session.place.path
     top: Obj = {"name": path.rpartition(":")[2], "path": path}
     top["children"] = await _children(session, path, deep=0)
     session.say("\n".join([".", f"└── {top['name']}", *_branches(top, "    ")]), top)
 
 
-async def _children(session: _Session, path: str, deep: int) -> list[Obj]:
+async def _children(session: Session, path: str, deep: int) -> list[Obj]:
     """What is below; nothing below a workspace that the user may not look into, unless he asked for that one."""
     try:
         found = await session.at(path).list(WORKSPACES)
@@ -145,8 +107,8 @@ async def _children(session: _Session, path: str, deep: int) -> list[Obj]:
     for each in found["items"]:
         name = each["metadata"]["name"]
         cluster = (each.get("spec") or {}).get("cluster", "")
-        node: Obj = {"name": name, "path": f"{path}:{name}", "cluster": cluster, "type": _type(each)}
-        node["phase"] = _phase(each)
+        node: Obj = {"name": name, "path": f"{path}:{name}", "cluster": cluster, "type": type_of(each)}
+        node["phase"] = phase(each)
         node["children"] = await _children(session, node["path"], deep + 1) if cluster else []
         nodes.append(node)
     return nodes
@@ -163,7 +125,7 @@ def _branches(node: Obj, indent: str) -> list[str]:
 
 
 # --- making and removing ---------------------------------------------------------------------------------------------
-async def create(session: _Session, name: str) -> None:
+async def create(session: Session, name: str) -> None:
     options, here = session.options, session.place.path
     body: Obj = {"apiVersion": "tenancy.kcp.io/v1alpha1", "kind": "Workspace", "metadata": {"name": name}, "spec": {}}
     if options.type:
@@ -178,8 +140,8 @@ async def create(session: _Session, name: str) -> None:
             raise
         existed, workspace = True, await client.get(WORKSPACES, name)
         _same_type(workspace, body["spec"].get("type"))
-    workspace = await _ready(client, workspace)
-    what = f'Workspace "{name}" (type {_type(workspace)})'
+    workspace = await ready(client, workspace)
+    what = f'Workspace "{name}" (type {type_of(workspace)})'
     session.say(f"{what} already exists." if existed else f"{what} is ready to use.", workspace)
     if options.create_context:
         server = session.url(f"{here}:{name}")
@@ -199,33 +161,16 @@ def _same_type(workspace: Obj, wanted: Obj | None) -> None:
         name, asked = workspace["metadata"]["name"], ":".join(filter(None, (wanted.get("path"), wanted["name"])))
         raise Refused(
             f'workspace "{name}" cannot be created with type {asked}, '
-            f"it already exists with different type {_type(workspace)}"
+            f"it already exists with different type {type_of(workspace)}"
         )
 
 
-async def _ready(client: Client, workspace: Obj) -> Obj:
-    """Wait for those who prepare a workspace. Raises Refused when they take too long."""
-    left = _PATIENCE
-    while _phase(workspace) != "Ready":
-        if left <= 0:
-            raise Refused(f'workspace "{workspace["metadata"]["name"]}" is not ready: {_unmet(workspace)}')
-        left -= _POLL
-        await asyncio.sleep(_POLL)
-        workspace = await client.get(WORKSPACES, workspace["metadata"]["name"])
-    return workspace
-
-
-def _unmet(workspace: Obj) -> str:
-    conditions = (workspace.get("status") or {}).get("conditions") or ()
-    return "; ".join(each.get("message", "") for each in conditions if each["status"] != "True") or "nobody says why"
-
-
-async def create_context(session: _Session, name: str) -> None:
+async def create_context(session: Session, name: str) -> None:
     path = session.place.path
     print(session.contexts.add(name or path, session.url(path), overwrite=session.options.overwrite, enter=True))
 
 
-async def delete(session: _Session, asked: str) -> None:
+async def delete(session: Session, asked: str) -> None:
     path, here = resolve(asked, session.place.path), session.place.path
     parent, _, name = path.rpartition(":")
     if not parent or path == ROOT:
@@ -243,7 +188,7 @@ async def delete(session: _Session, asked: str) -> None:
     session.say(f'Workspace "{path}" deleted.', answer)
 
 
-async def _below(session: _Session, path: str) -> list[str]:
+async def _below(session: Session, path: str) -> list[str]:
     try:
         found = await session.at(path).list(WORKSPACES)
     except (Forbidden, NotFound):
@@ -252,19 +197,19 @@ async def _below(session: _Session, path: str) -> list[str]:
 
 
 async def _gone(client: Client, name: str) -> None:
-    left = _PATIENCE
+    left = PATIENCE
     while left > 0:
         try:
             workspace = await client.get(WORKSPACES, name)
         except NotFound:
             return
-        left -= _POLL
-        await asyncio.sleep(_POLL)
-    raise Refused(f'workspace "{name}" is still being deleted: {_unmet(workspace)}')
+        left -= POLL
+        await asyncio.sleep(POLL)
+    raise Refused(f'workspace "{name}" is still being deleted: {unmet(workspace)}')
 
 
 # --- words -----------------------------------------------------------------------------------------------------------
-ACTIONS: dict[str, Callable[[_Session, str], Coroutine[Any, Any, None]]] = {
+ACTIONS: dict[str, Callable[[Session, str], Coroutine[Any, Any, None]]] = {
     "use": use,
     "cd": use,
     "current": current,
@@ -303,15 +248,6 @@ def _check(action: str, names: list[str], options: argparse.Namespace) -> None:
             raise Refused(f"ws {action} has no --{flag.replace('_', '-')}")
     if options.ignore_existing and options.type and not options.type.startswith(f"{ROOT}:"):
         raise Refused("--ignore-existing must not be used with non-absolute type path")
-
-
-def _type(workspace: Obj) -> str:
-    found = (workspace.get("spec") or {}).get("type") or {}
-    return ":".join(filter(None, (found.get("path"), found.get("name"))))
-
-
-def _phase(workspace: Obj) -> str:
-    return str((workspace.get("status") or {}).get("phase") or "Scheduling")
 
 
 def _aligned(rows: list[tuple[str, ...]]) -> list[list[str]]:
