@@ -38,6 +38,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from wherry.cli.ws.fork import fork
 
         return fork(options)
+    if options.command == "diff":
+        from wherry.cli.ws.diff import diff
+
+        return diff(options)
     if options.command == "version":
         from wherry.cli.version import version
 

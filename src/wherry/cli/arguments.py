@@ -44,6 +44,14 @@ examples:
   wherry fork . ../before --at 812  the current one as it stood at revision 812
 """
 
+_DIFF_EXAMPLES = """\
+examples:
+  wherry diff shop trial            what the copy has changed
+  wherry diff . ../trial -o yaml
+
+Exits with 0 when nothing is different, 1 when something is, 2 for trouble.
+"""
+
 _WS_EXAMPLES = """\
 examples:
   wherry ws                         say where one is
@@ -73,7 +81,19 @@ def parser() -> argparse.ArgumentParser:
     _fork(
         commands.add_parser("fork", help="copy a workspace in milliseconds", epilog=_FORK_EXAMPLES, formatter_class=raw)
     )
+    _diff(commands.add_parser("diff", help="compare two workspaces", epilog=_DIFF_EXAMPLES, formatter_class=raw))
     return root
+
+
+def _diff(diff: argparse.ArgumentParser) -> None:
+    diff.add_argument("before", metavar="A", help="a workspace; . is the current one")
+    diff.add_argument("after", metavar="B", help="the workspace to compare it with")
+    diff.add_argument("--status", action="store_true", help="compare the status of objects as well")
+    diff.add_argument("--secrets", action="store_true", help="show what is in Secrets")
+    diff.add_argument("--kubeconfig", type=Path, metavar="FILE", help="which to read (default as kubectl)")
+    diff.add_argument(
+        "-o", "--output", choices=("summary", "yaml", "json"), default="", help="another form than lines for people"
+    )
 
 
 def _fork(fork: argparse.ArgumentParser) -> None:

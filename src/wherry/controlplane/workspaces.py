@@ -19,6 +19,7 @@ from wherry.access.tokens import AccountTokens
 from wherry.access.user import Attributes, Decision, Known
 from wherry.controlplane.awake import Awake, Part, part_of
 from wherry.server.clusters import Clusters, gate
+from wherry.server.difference import Differences
 from wherry.server.everywhere import Everywhere
 from wherry.server.handler import ApiHandler
 from wherry.storage.api import Spaces, Storage
@@ -108,6 +109,7 @@ class Workspaces:
         api = handler.api
         api.registry.share(self.common)
         install(api.admission, self.lifecycle, cluster, self._may_use)
+        api.difference = Differences(self.spaces, self.tree, cluster, self._may_use)
         api.placed = lambda name: self.lifecycle.settled(cluster, name)
 
     async def _build(self, space: Storage) -> ApiHandler:

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("wherry.server")
 
 EVERYWHERE = "/clusters/*"
+DIFFERENCE = "/difference"
 _BAD_REQUEST = b"400 Bad Request"  # of Go's HTTP server, before any handler
 _CACHE = ("cache-control", "no-cache, private")
 _BAD_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
@@ -77,6 +78,7 @@ class Api:
     watches: Watches = field(default_factory=lambda: Watches(Limits()))
     workspaces: frozenset[str] = frozenset((ROOT,))  # a handler serves one; `server/clusters.py` finds the others
     everywhere: Callable[[Call], Awaitable[Response]] | None = None  # serves `/clusters/*`
+    difference: Callable[[Call], Awaitable[Response]] | None = None  # compares with another workspace
 
 
 @dataclass(slots=True)
@@ -281,6 +283,8 @@ class ApiHandler:
 
     async def _other(self, call: Call) -> Response:
         """Everything that is not a resource: discovery, OpenAPI, health, version, metrics."""
+        if call.info.path == DIFFERENCE and self.api.difference is not None:
+            return await self.api.difference(call)
         from wherry.server.documents import route
 
         return route(call)

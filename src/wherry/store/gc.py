@@ -51,8 +51,9 @@ class GarbageCollector:
 
     def start(self) -> None:
         """Learn the graph from what is stored, then follow the stream."""
-        for record in self.store.storage.range("/").records:
-            self._note(record.key, record)
+        for record in self.store.storage.records():
+            if _MARK in record.value:
+                self._note(record.key, record)
             if _DYING in record.value:
                 self._look_at_dying(record)
         for key in tuple(self._owners):

@@ -14,6 +14,7 @@ from wherry.cli.ws.contexts import Contexts, find
 from wherry.cli.ws.place import BadPath, Place, place_of
 from wherry.cli.ws.wire import Wire
 from wherry.client import Client, Kind
+from wherry.client.client import from_status
 from wherry.errors import ConfigurationError, StatusError
 
 WORKSPACES = Kind("tenancy.kcp.io", "v1alpha1", "workspaces", namespaced=False)
@@ -43,6 +44,13 @@ class Session:
 
     def at(self, path: str) -> Client:
         return Client(self._wire, workspace=path, field_manager="wherry-ws")
+
+    async def read(self, path: str, query: str) -> bytes:
+        """What is no kind. Raises StatusError."""
+        status, answer = await self._wire.call("GET", path, query, "", b"")
+        if status >= 300:
+            raise from_status(status, json.loads(answer))
+        return answer
 
     def url(self, path: str) -> str:
         by_host = getattr(self.options, "by_host", False)

@@ -1,0 +1,95 @@
+"""What is different between two workspaces: records that both share are passed over without a look, equal bytes too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import orjson
+
+from wherry.machinery.difference import ABSENT, Field, fields, hidden, meant
+from wherry.machinery.kinds import Obj
+from wherry.storage.api import Record, Storage
+from wherry.workspaces.tree import LOGICAL_CLUSTER, WORKSPACES
+
+# What happens by itself, again and again, and who is below.
+_PASSING = (WORKSPACES, "/root/core/events/", "/root/events.k8s.io/events/", "/root/coordination.k8s.io/leases/")
+_SECRETS = "/root/core/secrets/"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`status`: compare that as well. `secrets`: show what is in Secrets."""
+
+    status: bool = False
+    secrets: bool = False
+
+
+def candidates(before: Storage, after: Storage) -> list[str]:
+    """The keys under which something else is stored, in order."""
+    found = []
+    for record in before.records():
+        other = after.get(record.key)
+        if other is not record and (other is None or other.value != record.value):
+            found.append(record.key)
+    found += [record.key for record in after.records() if before.get(record.key) is None]
+    return sorted(key for key in found if key != LOGICAL_CLUSTER and not key.startswith(_PASSING))
+
+
+def compare(before: Storage, after: Storage, key: str, options: Options) -> Obj | None:
+    """One object on both sides, as `line` gives it; None when what differs is the server's to say."""
+    old, new = _read(before.get(key)), _read(after.get(key))
+    return line(key, old, new, options)
+
+
+def line(key: str, old: Obj | None, new: Obj | None, options: Options) -> Obj | None:
+    """`{change, apiVersion, kind, resource, namespace, name, fields: [{path, before, after}]}`; `fields` only of what
+    is on both sides. None where nothing is different."""
+    one = new or old
+    if one is None:
+        return None
+    _, _, group, resource, *_ = key.split("/")
+    meta = one["metadata"]
+    found: Obj = {
+        "change": "added" if old is None else "removed" if new is None else "changed",
+        "apiVersion": one.get("apiVersion", ""),
+        "kind": one.get("kind", ""),
+        "resource": resource if group == "core" else f"{resource}.{group}",
+    }
+    if meta.get("namespace"):
+        found["namespace"] = meta["namespace"]
+    found["name"] = meta["name"]
+    if old is not None and new is not None:
+        before, after = meant(old, status=options.status), meant(new, status=options.status)
+        if before == after:
+            return None  # by far the most frequent of two workspaces that were filled alike
+        different = fields(before, after)
+        secret = key.startswith(_SECRETS) and not options.secrets
+        found["fields"] = [_shown(hidden(each) if secret and _inside(each) else each) for each in different]
+        if not found["fields"]:
+            return None
+    return found
+
+
+def _inside(field: Field) -> bool:
+    return field.path.startswith("data")
+
+
+def _shown(field: Field) -> Obj:
+    found: Obj = {"path": field.path}
+    if field.before is not ABSENT:
+        found["before"] = field.before
+    if field.after is not ABSENT:
+        found["after"] = field.after
+    return found
+
+
+def _read(record: Record | None) -> Obj | None:
+    found: Obj | None = orjson.loads(record.value) if record is not None else None
+    return found
+
+
+def lines(before: Storage, after: Storage, options: Options) -> Iterator[Obj | None]:
+    """What is different, an object at a time; None where there was something to look at but nothing to say."""
+    for key in candidates(before, after):
+        yield compare(before, after, key, options)
