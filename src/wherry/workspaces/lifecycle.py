@@ -8,7 +8,6 @@ Initializing (as long as initializers of its type are not cleared), Ready, then 
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
@@ -23,8 +22,7 @@ from wherry.workspaces.conditions import set_condition
 from wherry.workspaces.objects import change, create, key, read, replace
 from wherry.workspaces.template import PREFIX, Template
 from wherry.workspaces.tree import CLUSTER_ANNOTATION, LOGICAL_CLUSTER, WORKSPACES, Tree
-
-log = logging.getLogger("wherry.workspaces")
+from wherry.workspaces.work import Work
 
 API = "tenancy.kcp.io/v1alpha1"
 FINALIZER = "core.kcp.io/logicalcluster"
@@ -69,8 +67,7 @@ class Lifecycle:
         self.template = Template(spaces, clock)
         self._types: dict[tuple[str, str], tuple[Record, Obj]] = {}
         self._tasks = Background("workspaces")
-        self._busy: dict[tuple[str, str], asyncio.Task[None]] = {}
-        self._again: set[tuple[str, str]] = set()
+        self._work = Work("workspaces", self._bring)
         self._unfollow = spaces.follow(self)
 
     async def start(self) -> None:
@@ -87,7 +84,7 @@ class Lifecycle:
             for record in space.range(WORKSPACES).records:
                 obj = orjson.loads(record.value)
                 if obj["metadata"].get("deletionTimestamp") or (obj.get("status") or {}).get("phase") != "Ready":
-                    self._look(cluster, obj["metadata"]["name"])
+                    self._work.look((cluster, obj["metadata"]["name"]))
 
         self.announce()
 
@@ -125,6 +122,7 @@ class Lifecycle:
     async def stop(self) -> None:
         self._unfollow()
         await self.template.stop()
+        await self._work.stop()
         await self._tasks.stop()
 
     async def _make_root(self) -> None:
@@ -175,7 +173,7 @@ class Lifecycle:
     def events(self, space: Storage, events: Sequence[Event]) -> None:
         for event in events:
             if event.key.startswith(WORKSPACES):
-                self._look(space.name, event.key[len(WORKSPACES) :])
+                self._work.look((space.name, event.key[len(WORKSPACES) :]))
                 if event.record is None and event.previous is not None:
                     cluster = (orjson.loads(event.previous.value).get("spec") or {}).get("cluster", "")
                     if cluster in self.tree and self.tree.parent(cluster) == space.name:
@@ -184,7 +182,7 @@ class Lifecycle:
                 parent = self.tree.parent(space.name)
                 name = self.tree.name(space.name)
                 if parent and self.tree.child(parent, name) == space.name:
-                    self._look(parent, name)
+                    self._work.look((parent, name))
 
     def made(self, space: Storage) -> None:
         """Nothing to do: whoever makes a space fills it."""
@@ -192,32 +190,13 @@ class Lifecycle:
     def dropped(self, space: Storage) -> None:
         """Nothing to do."""
 
-    def _look(self, parent: str, name: str) -> None:
-        which = (parent, name)
-        if which in self._busy:
-            self._again.add(which)
-            return
-        self._busy[which] = self._tasks.start(self._work(which), name=f"workspace {name} of {parent}")
-
     async def settled(self, parent: str, name: str) -> None:
         """Wait until a workspace that was just written has got as far as it gets by itself, two seconds at most."""
-        task = self._busy.get((parent, name))
-        if task is not None:
-            await asyncio.wait((task,), timeout=_PATIENCE)
+        await self._work.settled((parent, name), _PATIENCE)
 
-    async def _work(self, which: tuple[str, str]) -> None:
-        while True:
-            self._again.discard(which)
-            try:
-                await self._bring(*which)
-            except Exception:
-                log.exception("workspace %s of %s", which[1], which[0])
-            if which not in self._again:
-                self._busy.pop(which, None)  # at once: a look in between would wait for a task that has ended
-                return
-
-    async def _bring(self, parent: str, name: str) -> None:
+    async def _bring(self, which: tuple[str, str]) -> None:
         """Bring one Workspace a step further."""
+        parent, name = which
         space = self.spaces.space(parent)
         obj = read(space, WORKSPACES + name) if space is not None else None
         if space is None or obj is None:
@@ -268,7 +247,7 @@ class Lifecycle:
 
         await change(parent, WORKSPACES + meta["name"], edit)
         if waits:
-            self._again.add((parent.name, meta["name"]))
+            self._work.look((parent.name, meta["name"]))
 
     async def _make_cluster(
         self, cluster: str, parent: str, path: str, obj: Obj, resolved: types.Resolved, copied: fork.Asked | None
