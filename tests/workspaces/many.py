@@ -104,6 +104,11 @@ class Many:
             assert self.loop.time() < end
             self.run(asyncio.sleep(0.001))
 
+    def shared(self) -> None:
+        """Let bindings and exports settle."""
+        self.settle()
+        self.run(self.workspaces.sharing.settled())
+
     def lines(self, path: str, count: int, user: User | None = ADMIN) -> list[tuple[str, str, str]]:
         """(type, cluster, name) of the first events of a watch."""
 

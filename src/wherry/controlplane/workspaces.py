@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from time import time
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,9 @@ from wherry.store.store import Store
 from wherry.workspaces import ROOT, kinds
 from wherry.workspaces.lifecycle import Lifecycle
 from wherry.workspaces.quota import Quotas
+from wherry.workspaces.sharing import GROUP
+from wherry.workspaces.sharing.controller import Place, Sharing
+from wherry.workspaces.sharing.schemas import Schemas
 from wherry.workspaces.tree import Tree
 
 if TYPE_CHECKING:
@@ -59,6 +63,8 @@ class Workspaces:
         self.front = Clusters(root, spaces, self.tree, self._build)
         self._features: Sequence[Part] = ()
         self._own: Sequence[Part] = ()
+        post = root.api.custom.post if root.api.custom is not None else None
+        self.sharing = Sharing(spaces, self.tree, Schemas(spaces, post), store.now, self._place)
         self.awake = Awake(spaces, self.tree, self.front.handler)
         self.lifecycle.made_cluster = self.awake.begin
         self.lifecycle.template.settling = self
@@ -67,13 +73,15 @@ class Workspaces:
 
     async def start(self, base: Callable[[], str] = lambda: "") -> None:
         """`base` is the URL before `/clusters/...`, for what objects say of where a workspace is."""
-        self.lifecycle.base = base
+        self.lifecycle.base = self.sharing.base = base
         self.quotas.start()
         await self.lifecycle.start()
+        self.sharing.start()
         self.awake.start()
 
     async def stop(self) -> None:
         await self.lifecycle.stop()
+        await self.sharing.stop()
         await self.quotas.stop()
         await self.awake.stop()
         self.tree.close()
@@ -104,13 +112,22 @@ class Workspaces:
     # --- handlers ----------------------------------------------------------------------------------------------------
     def _adopt(self, handler: ApiHandler, cluster: str) -> None:
         """The kinds that every workspace has, and what may be written about them."""
-        from wherry.access.plugins.workspaces import install
+        from wherry.access.plugins import sharing, workspaces
 
         api = handler.api
         api.registry.share(self.common)
-        install(api.admission, self.lifecycle, cluster, self._may_use)
+        workspaces.install(api.admission, self.lifecycle, cluster, self._may_use)
+        sharing.install(api.admission, self.sharing, cluster, self._may)
         api.difference = Differences(self.spaces, self.tree, cluster, self._may_use)
-        api.placed = lambda name: self.lifecycle.settled(cluster, name)
+        api.place = self.sharing.attach(cluster, api)
+        api.settling["tenancy.kcp.io", "workspaces"] = partial(self.lifecycle.settled, cluster)
+        api.settling[GROUP, "apibindings"] = lambda _: self.sharing.bound(cluster)
+        api.settling[GROUP, "apiexports"] = partial(self.sharing.identified, cluster)
+
+    async def _place(self, cluster: str) -> Place | None:
+        handler = await self.front.handler(cluster)
+        place = handler.api.place if handler is not None else None
+        return place if isinstance(place, Place) else None
 
     async def _build(self, space: Storage) -> ApiHandler:
         handler = await self._make(space)
@@ -138,11 +155,12 @@ class Workspaces:
 
     async def _may_use(self, asked: Attributes) -> bool:
         """Whether a user may do something in another workspace (asked.workspace is its path)."""
-        handler = await self.front.handler(self.tree.resolve(asked.workspace))
-        if handler is None:
-            return False
-        chain, here = handler.api.chain, replace(asked, workspace=ROOT)
-        return (await settled(lambda: chain.ask(here))).allowed
+        return await self._may(replace(asked, workspace=ROOT), self.tree.resolve(asked.workspace))
+
+    async def _may(self, asked: Attributes, cluster: str) -> bool:
+        """What the authorizers of one logical cluster say."""
+        handler = await self.front.handler(cluster) if cluster else None
+        return handler is not None and (await settled(lambda: handler.api.chain.ask(asked))).allowed
 
     async def _gone(self, cluster: str) -> None:
         await self.awake.sleep(cluster)

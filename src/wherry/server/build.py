@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from time import time
 from typing import TYPE_CHECKING, Any
@@ -65,7 +66,8 @@ async def build_handler(
     admission.preparing.append(escalation(chain, rbac))
     api = Api(store, registry, hub, chain, Documents(registry), admission, Recorder(), access.accounts, access.reloads)
     custom = CustomResources(store, registry, hub, outgoing.convert)
-    api.decided = custom.decided
+    api.custom = custom
+    api.settling["apiextensions.k8s.io", "customresourcedefinitions"] = partial(custom.decided, "root")
     aggregation = api.aggregation = Aggregation(store, registry, outgoing, api.documents)
     fairness = api.fairness = None if member else Fairness(storage)
     collector = GarbageCollector(store, registry)

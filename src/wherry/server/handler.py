@@ -26,6 +26,7 @@ from wherry.server.limits import Limits, Watches, is_long_running
 from wherry.server.options import check_timeout
 from wherry.server.requestinfo import ROOT, BadPath, RequestInfo, parse
 from wherry.server.turns import Turns
+from wherry.store.crds import CustomResources
 from wherry.store.definition import Definition
 from wherry.store.registry import Registry
 from wherry.store.store import Store
@@ -67,9 +68,10 @@ class Api:
     recorder: Recorder
     accounts: AccountTokens | None = None  # who issues tokens
     reloads: Counter[tuple[str, str]] = field(default_factory=Counter)  # of access configuration, by outcome
-    # (workspace, name): waits until a definition that was just written has its conditions
-    decided: Callable[[str, str], Awaitable[None]] | None = None
-    placed: Callable[[str], Awaitable[None]] | None = None  # waits until a Workspace that was just written is ready
+    custom: CustomResources | None = None
+    # (group, resource) -> with a name: waits until an object that was just written has got as far as it gets by itself
+    settling: dict[tuple[str, str], Callable[[str], Awaitable[None]]] = field(default_factory=dict)
+    place: object | None = None  # what the workspace binds; lives as long as its handler
     aggregation: Aggregation | None = None  # which group versions other servers serve
     runtimes: list[NodeRuntime] = field(default_factory=list)  # what runs pods, for logs and exec
     auditor: Auditor | None = None  # where requests are audited

@@ -105,15 +105,14 @@ async def create(call: Call) -> Response:
 
 
 async def _in_effect(call: Call, outcome: Outcome) -> None:
-    """A definition is answered when its kind is served, a workspace when it is ready."""
+    """A definition is answered when its kind is served, a workspace when it is ready, a binding when it is bound."""
     d, api = call.definition, call.api
     assert d is not None
     if outcome.obj is None:
         return
-    if d.resource.name == "customresourcedefinitions" and api.decided is not None:
-        await api.decided(d.workspace, outcome.obj["metadata"]["name"])
-    elif d.resource.name == "workspaces" and api.placed is not None:
-        await api.placed(outcome.obj["metadata"]["name"])
+    settle = api.settling.get((d.resource.group, d.resource.name))
+    if settle is not None:
+        await settle(outcome.obj["metadata"]["name"])
 
 
 async def update(call: Call) -> Response:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -50,6 +50,7 @@ class CustomResources:
         self._tasks = Background("custom resources")
         self._deciding: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._cleaning: set[tuple[str, str]] = set()
+        self.taken: Callable[[], list[Obj]] = list  # definitions that stand behind kinds served by other means
 
     def start(self, workspaces: Sequence[str]) -> None:
         """Serve what is stored, then follow."""
@@ -120,7 +121,12 @@ class CustomResources:
                 other = orjson.loads(record.value)
                 if other["metadata"]["name"] != name and other["spec"]["group"] == group:
                     found.append(other)
-        return found
+        return found + [other for other in self.taken() if other["spec"]["group"] == group]
+
+    def reconsider(self, workspace: str) -> None:
+        """A name may have become free."""
+        for record in self.store.storage.range(keys.collection(workspace, GROUP, RESOURCE)).records:
+            self._sync(workspace, record)
 
     def _serve(self, workspace: str, crd: Obj) -> None:
         meta, spec = crd["metadata"], crd["spec"]
@@ -139,11 +145,10 @@ class CustomResources:
 
     def _forget(self, workspace: str, crd: Obj) -> None:
         group, plural = crd["spec"]["group"], crd["spec"]["names"]["plural"]
-        self._built.pop((workspace, crd["metadata"]["name"]), None)
-        self.registry.replace_custom(workspace, group, plural, [])
-        self.hub.end_collection(keys.collection(workspace, group, plural))
-        for record in self.store.storage.range(keys.collection(workspace, GROUP, RESOURCE)).records:
-            self._sync(workspace, record)  # a name may have become free
+        if self._built.pop((workspace, crd["metadata"]["name"]), None) is not None:
+            self.registry.replace_custom(workspace, group, plural, [])
+            self.hub.end_collection(keys.collection(workspace, group, plural))
+        self.reconsider(workspace)
 
     async def _write_status(self, workspace: str, name: str, status: Obj) -> None:
         from wherry.store.update import commit
@@ -205,7 +210,7 @@ class CustomResources:
             delay = min(delay * 2, _MOST_SECONDS)
 
     async def _delete_all(self, d: Definition) -> None:
-        from wherry.store.delete import DeleteOptions, delete
+        from wherry.store.delete import sweep
 
         emptied = asyncio.Event()
 
@@ -217,14 +222,7 @@ class CustomResources:
         try:
             while records := self.store.storage.range(d.prefix).records:
                 emptied.clear()
-                for record in records:
-                    if b'"deletionTimestamp":' in record.value:
-                        continue
-                    namespace, _, name = record.key[len(d.prefix) :].rpartition("/")
-                    try:
-                        await delete(self.store, d, namespace, name, DeleteOptions(), WriteContext())
-                    except errors.NotFound:
-                        continue
+                await sweep(self.store, d, records)
                 if self.store.storage.count(d.prefix) and not emptied.is_set():
                     await emptied.wait()
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from time import gmtime, strftime
@@ -54,6 +55,18 @@ async def delete(
         except RevisionConflict:
             continue
     raise errors.Conflict.of(res.group, res.name, name)
+
+
+async def sweep(store: Store, d: Definition, records: Iterable[Record]) -> None:
+    """Delete those objects of a kind whose deletion has not begun, in the name of the system."""
+    for record in records:
+        if b'"deletionTimestamp":' in record.value:
+            continue
+        namespace, _, name = record.key[len(d.prefix) :].rpartition("/")
+        try:
+            await delete(store, d, namespace, name, DeleteOptions(), WriteContext())
+        except errors.NotFound:
+            continue
 
 
 def check_preconditions(d: Definition, name: str, old: Obj, revision: int, options: DeleteOptions) -> None:

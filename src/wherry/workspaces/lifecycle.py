@@ -32,6 +32,7 @@ PHASE_LABEL = "tenancy.kcp.io/phase"
 _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 _TYPES = "/root/tenancy.kcp.io/workspacetypes/"
 _TYPES_KNOWN = 256  # that are kept as objects
+_SYSTEM = (PREFIX, "system:")  # spaces that are no workspaces
 _PATIENCE = 2.0  # seconds that the answer of a create waits for the workspace to be ready
 
 Gone = Callable[[str], Awaitable[None]]
@@ -75,7 +76,7 @@ class Lifecycle:
         await self._make_root()
         known = set(self.tree.clusters())
         for name in self.spaces.spaces():
-            if name not in known and not name.startswith(PREFIX):
+            if name not in known and not name.startswith(_SYSTEM):
                 await self.spaces.drop(name)  # its creation did not come to an end; it will be made anew
         for cluster in known:
             space = self.spaces.space(cluster)

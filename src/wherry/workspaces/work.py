@@ -36,6 +36,11 @@ class Work(Generic[K]):
         if task is not None:
             await asyncio.wait((task,), timeout=patience)
 
+    async def idle(self) -> None:
+        """Wait until nothing is left to do."""
+        while self._busy:
+            await asyncio.wait(tuple(self._busy.values()))
+
     async def stop(self) -> None:
         await self._tasks.stop()
 
