@@ -50,11 +50,13 @@ class Transport(Protocol):
 
 
 class Client:
-    """Verbs on objects as dicts. Every method raises the `StatusError` that the server answered."""
+    """Verbs on objects as dicts. Every method raises the `StatusError` that the server answered.
 
-    def __init__(self, transport: Transport, *, workspace: str = "", field_manager: str = ""):
+    `prefix` is for an API that stands somewhere else than a workspace: a provider's view of its consumers."""
+
+    def __init__(self, transport: Transport, *, workspace: str = "", field_manager: str = "", prefix: str = ""):
         self._transport = transport
-        self._prefix = f"/clusters/{workspace}" if workspace else ""
+        self._prefix = f"/clusters/{workspace}" if workspace else prefix
         self._manager = field_manager
 
     async def request(

@@ -276,14 +276,17 @@ class ControlPlane:
         assert self._app is not None, "the control plane has not started"
         return self._app
 
-    def client(self, workspace: str = "", user: User | str = ADMIN, field_manager: str = "wherry") -> Client:
+    def client(
+        self, workspace: str = "", user: User | str = ADMIN, field_manager: str = "wherry", prefix: str = ""
+    ) -> Client:
         """A client in this process, who passes the same door as over HTTP: a `user` may do what its roles say.
 
-        `workspace` is a path (`root:team`) or the id of a logical cluster; the root where it is empty.
+        `workspace` is a path (`root:team`) or the id of a logical cluster; the root where it is empty. `prefix` is for
+        an API that stands somewhere else: `/services/apiexport/...`, a provider's view of its consumers.
         """
         who = user if isinstance(user, User) else User(user, groups=(AUTHENTICATED,))
         transport = LocalTransport(self.app.handle, who, field_manager or "wherry")
-        return Client(transport, workspace=workspace, field_manager=field_manager)
+        return Client(transport, workspace=workspace, field_manager=field_manager, prefix=prefix)
 
     async def apply(self, what: str | Path, workspace: str = "") -> list[dict[str, Any]]:
         """Server-side apply what a folder or file holds, or a text with YAML or JSON documents; the objects as they are

@@ -12,24 +12,26 @@ from dataclasses import replace
 from functools import partial
 from time import time
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
-from wherry.access.chain import Authorizer, Bearer, Chain, Credentials
-from wherry.access.pending import settled
+from wherry.access.chain import MASTERS, Authorizer, Bearer, Chain, Credentials
+from wherry.access.pending import Pending, settled
 from wherry.access.rbac import Rbac
 from wherry.access.tokens import AccountTokens
-from wherry.access.user import Attributes, Decision, Known
+from wherry.access.user import Attributes, Decision, Known, User
 from wherry.controlplane.awake import Awake, Part, part_of
 from wherry.server.clusters import Clusters, gate
 from wherry.server.difference import Differences
 from wherry.server.everywhere import Everywhere
 from wherry.server.handler import ApiHandler
+from wherry.server.providers import Providers
 from wherry.storage.api import Spaces, Storage
 from wherry.store.common import CommonKinds
 from wherry.store.store import Store
 from wherry.workspaces import ROOT, kinds
 from wherry.workspaces.lifecycle import Lifecycle
 from wherry.workspaces.quota import Quotas
-from wherry.workspaces.sharing import GROUP
+from wherry.workspaces.sharing import GROUP, Kind
 from wherry.workspaces.sharing.controller import Place, Sharing
 from wherry.workspaces.sharing.schemas import Schemas
 from wherry.workspaces.tree import Tree
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from wherry.feature import Feature
 
 Make = Callable[[Storage], Awaitable[ApiHandler]]
+_BINDING = "apis.kcp.io:binding:"
 
 
 class Workspaces:
@@ -60,6 +63,8 @@ class Workspaces:
         self.lifecycle.gone = self._gone
         self.quotas = Quotas(spaces, self.tree)
         self._make = build
+        self._roles: WeakKeyDictionary[ApiHandler, Authorizer] = WeakKeyDictionary()
+        self._roles[root] = next(a for a in root.api.chain.authorizers if isinstance(a, Rbac))
         self.front = Clusters(root, spaces, self.tree, self._build)
         self._features: Sequence[Part] = ()
         self._own: Sequence[Part] = ()
@@ -69,6 +74,7 @@ class Workspaces:
         self.lifecycle.made_cluster = self.awake.begin
         self.lifecycle.template.settling = self
         self._adopt(root, ROOT)
+        self.providers = self.front.providers = Providers(self.sharing, self.front.handler, self.front.nowhere)
         root.api.everywhere = Everywhere(spaces, self.tree.clusters, self.front.handler)
 
     async def start(self, base: Callable[[], str] = lambda: "") -> None:
@@ -81,6 +87,7 @@ class Workspaces:
 
     async def stop(self) -> None:
         await self.lifecycle.stop()
+        self.providers.close()
         await self.sharing.stop()
         await self.quotas.stop()
         await self.awake.stop()
@@ -146,12 +153,30 @@ class Workspaces:
         found = root.chain.authenticators
         api.chain.authenticators = [_SameBearers(a, own) if isinstance(a, Bearer) else a for a in found]
         api.chain.anonymous = lambda shown: root.chain.anonymous(shown)
-        api.chain.authorizers = [_SameAuthorizers(root.chain, gate(rbac))]
+        own_roles = _SameAuthorizers(root.chain, gate(rbac))
+        api.chain.authorizers = [_Bounded(own_roles, partial(self._policy, space.name))]
+        self._roles[handler] = rbac
         api.auditor, api.recorder = root.auditor, root.recorder
         if api.aggregation is not None and root.aggregation is not None:
             shared = root.aggregation
             api.aggregation.identity = lambda: shared.identity()
         api.fairness, api.turns, api.watches = root.fairness, root.turns, root.watches
+
+    def _policy(self, cluster: str, kind: Kind) -> Authorizer | None:
+        """The roles in a provider's workspace that bound what consumers may do with a kind; None where nothing does.
+
+        Raises Pending."""
+        export = self.sharing.index.policy(cluster, kind)
+        if export is None:
+            return None
+        handler = self.front.awake(export.cluster)
+        if handler is None:
+
+            async def bring() -> None:
+                await self.front.handler(export.cluster)
+
+            raise Pending(bring)
+        return self._roles[handler]
 
     async def _may_use(self, asked: Attributes) -> bool:
         """Whether a user may do something in another workspace (asked.workspace is its path)."""
@@ -192,3 +217,24 @@ class _SameAuthorizers:
             self._chain = Chain([], [self._own if isinstance(a, Rbac) else a for a in found])
             self._of = found
         return self._chain.ask(asked)
+
+
+class _Bounded:
+    """A workspace's authorizers, and what the provider of a bound kind lets its consumers do at most (kcp's maximal
+    permission policy): its roles speak of users and groups with a prefix."""
+
+    def __init__(self, own: Authorizer, policy: Callable[[Kind], Authorizer | None]):
+        self._own, self._policy = own, policy
+
+    def __call__(self, asked: Attributes) -> Decision:
+        decision = self._own(asked)
+        if not decision.allowed or not asked.resource_request or MASTERS in asked.user.groups:
+            return decision
+        policy = self._policy((asked.group, asked.resource))
+        if policy is None:
+            return decision
+        user = asked.user
+        known = User(_BINDING + user.name, user.uid, tuple(_BINDING + group for group in user.groups), user.extra)
+        if policy(replace(asked, user=known, workspace=ROOT)).allowed:
+            return decision
+        return Decision(False, f"the provider of {asked.resource} does not allow it")

@@ -20,11 +20,11 @@ from wherry.access.chain import MASTERS, Authorizer, refuse
 from wherry.access.user import Attributes, Decision
 from wherry.server import answers, negotiate
 from wherry.server.handler import ApiHandler, attributes
-from wherry.server.http import Request, Response
+from wherry.server.http import Handler, Request, Response
 from wherry.server.requestinfo import BadPath, parse
 from wherry.storage.api import Spaces, Storage
 
-PREFIX = "/clusters/"
+PREFIX, SERVICES = "/clusters/", "/services/"
 ROOT, ANY = "root", "*"
 NO_ACCESS = "access denied"
 HOSTS = ".localhost"
@@ -52,8 +52,11 @@ class Clusters:
         self._build = build
         self._handlers: OrderedDict[str, ApiHandler] = OrderedDict()
         self._building: dict[str, asyncio.Future[ApiHandler]] = {}
+        self.providers: Handler | None = None  # serves what is below `/services/`
 
     async def __call__(self, request: Request) -> Response:
+        if request.path.startswith(SERVICES) and self.providers is not None:
+            return await self.providers(request)
         place, path, prefix = split(request)
         if not place or place in (ROOT, ANY):
             return await self.root(request)
@@ -62,7 +65,7 @@ class Clusters:
             return await self.root(replace(request, path=path))
         handler = await self.handler(cluster) if cluster else None
         if handler is None:
-            return await self._nowhere(replace(request, path=path))
+            return await self.nowhere(replace(request, path=path))
         return await handler(replace(request, path=path, prefix=prefix))
 
     async def handler(self, cluster: str) -> ApiHandler | None:
@@ -114,7 +117,7 @@ class Clusters:
             await self.forget(name)
         await self.root.close()
 
-    async def _nowhere(self, request: Request) -> Response:
+    async def nowhere(self, request: Request) -> Response:
         """No such workspace: 404 for administrators, for everyone else what a workspace answers that is not theirs."""
         try:
             info = parse(request.method, request.path, request.query)

@@ -44,7 +44,9 @@ class Documents:
         found = self._discovery.get(workspace)
         if found is None:
             custom = self.registry.custom_resources(workspace)
-            found = Discovery(builtins.resources(), custom, self.remotes(), server_address=self.server_address)
+            found = Discovery(
+                self.registry.builtin_resources(), custom, self.remotes(), server_address=self.server_address
+            )
             self._discovery[workspace] = found
         return found
 

@@ -10,18 +10,19 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import orjson
 
 from wherry import errors
 from wherry.access.user import Attributes
+from wherry.machinery.selectors import EVERYTHING, NOTHING, Selector
 from wherry.server import answers, options, reads
 from wherry.server.handler import ApiHandler, Call
 from wherry.server.http import Response
 from wherry.storage.api import Compacted, Event, FutureRevision, Record, Spaces, Storage
-from wherry.store.definition import Definition
+from wherry.store.definition import Definition, labels_of
 from wherry.store.read import parse_revision, too_large
 from wherry.store.watch import Watcher, left, line
 
@@ -33,16 +34,16 @@ _MIN_TIMEOUT = 1800.0
 
 @dataclass(slots=True)
 class View:
-    """Some objects of some workspaces: of one kind, from the clusters that `clusters` names now. `shows` says whether
-    an object of a cluster belongs to it (claims by selector)."""
+    """Some objects of some workspaces: of one kind, from the clusters that `clusters` names now, and of those the ones
+    that `selector` chooses in a cluster. `listen` tells when either may have changed; it returns how to stop."""
 
     definition: Definition
-    clusters: Callable[[], Sequence[str]]
-    shows: Callable[[str, Record], bool] | None = None
-    prefix: Callable[[str], str] | None = None  # where a cluster keeps these objects, if not where all do
+    clusters: Callable[[], Collection[str]]
+    selector: Callable[[str], Selector] | None = None
+    listen: Callable[[Callable[[], None]], Callable[[], None]] | None = None
 
-    def where(self, cluster: str) -> str:
-        return self.prefix(cluster) if self.prefix is not None else self.definition.prefix
+    def shows(self, cluster: str, record: Record) -> bool:
+        return self.selector is None or _chosen(self.selector(cluster), record)
 
 
 class Everywhere:
@@ -110,9 +111,9 @@ class Everywhere:
             space = self.spaces.space(cluster)
             if space is None:
                 continue
-            prefix = view.where(cluster)
+            prefix = view.definition.prefix
             for record in space.range(f"{prefix}{namespace}/" if namespace else prefix).records:
-                if (match is None or match(record)) and (view.shows is None or view.shows(cluster, record)):
+                if (match is None or match(record)) and view.shows(cluster, record):
                     yield cluster, record
 
     def _watch(self, call: Call, view: View, match: Callable[[Record], bool] | None) -> Response:
@@ -147,7 +148,8 @@ class _Stream(AsyncIterator[bytes]):
         self._watcher = Watcher("", None, lambda kind, record: b"", None)
         self._unfollow: Callable[[], None] | None = None
         self._timers: list[asyncio.TimerHandle] = []
-        self._members: frozenset[str] = frozenset()
+        self._members: dict[str, Selector] = {}
+        self._unlisten: Callable[[], None] | None = None
         self._begun = False
         self.bookmarks = False
         self.seconds = _MIN_TIMEOUT
@@ -170,6 +172,8 @@ class _Stream(AsyncIterator[bytes]):
         self._watcher.close()
         if self._unfollow is not None:
             self._unfollow()
+        if self._unlisten is not None:
+            self._unlisten()
         for timer in self._timers:
             timer.cancel()
 
@@ -193,6 +197,9 @@ class _Stream(AsyncIterator[bytes]):
             self._refuse(too_large(future.revision, future.current))
             return
         self._unfollow = spaces.follow(self)
+        if self._view.listen is not None:
+            self._members = self._seen()
+            self._unlisten = self._view.listen(self._changed)
         self._timers.append(loop.call_later(self.seconds, self._watcher.close))
         if self.bookmarks:
             self._timers.append(loop.call_later(_BOOKMARK_SECONDS, self._mark))
@@ -214,6 +221,30 @@ class _Stream(AsyncIterator[bytes]):
         kind = {"kind": d.resource.kind, "apiVersion": d.resource.api_version}
         return line("BOOKMARK", orjson.dumps({**kind, "metadata": meta}))
 
+    # --- who belongs to the view --------------------------------------------------------------------------------------
+    def _seen(self) -> dict[str, Selector]:
+        selector = self._view.selector
+        return {cluster: selector(cluster) if selector is not None else EVERYTHING for cluster in self._view.clusters()}
+
+    def _changed(self) -> None:
+        """A workspace came or went, or shows other objects now: those come and go with it."""
+        before, self._members = self._members, self._seen()
+        for cluster in before.keys() | self._members.keys():
+            space = self._owner.spaces.space(cluster)
+            old, new = before.get(cluster, NOTHING), self._members.get(cluster, NOTHING)
+            if space is None or (str(old) == str(new) and old.empty == new.empty):
+                continue
+            for record in tuple(space.range(self._prefix).records):
+                if self._match is None or self._match(record):
+                    was, is_now = _chosen(old, record), _chosen(new, record)
+                    if was != is_now:
+                        self._watcher.send(self._line("ADDED" if is_now else "DELETED", cluster, record))
+
+    @property
+    def _prefix(self) -> str:
+        prefix = self._view.definition.prefix
+        return f"{prefix}{self._namespace}/" if self._namespace else prefix
+
     # --- storage.Follower --------------------------------------------------------------------------------------------
     def events(self, space: Storage, events: Sequence[Event]) -> None:
         for event in events:
@@ -221,18 +252,15 @@ class _Stream(AsyncIterator[bytes]):
 
     def made(self, space: Storage) -> None:
         if space.name in self._view.clusters():
-            for record in tuple(space.range(self._view.where(space.name)).records):
+            for record in tuple(space.range(self._prefix).records):
                 self._offer(space, Event(space.made, record.key, record, None, None))
 
     def dropped(self, space: Storage) -> None:
-        for record in tuple(space.range(self._view.where(space.name)).records):
+        for record in tuple(space.range(self._prefix).records):
             self._offer(space, Event(space.revision, record.key, None, record, record), gone=True)
 
     def _offer(self, space: Storage, event: Event, *, gone: bool = False) -> None:
-        prefix = self._view.where(space.name)
-        if self._namespace:
-            prefix = f"{prefix}{self._namespace}/"
-        if not event.key.startswith(prefix) or (not gone and space.name not in self._view.clusters()):
+        if not event.key.startswith(self._prefix) or (not gone and space.name not in self._view.clusters()):
             return
         cluster, record, previous = space.name, event.record, event.previous
         now = record is not None and self._wanted(cluster, record)
@@ -246,11 +274,14 @@ class _Stream(AsyncIterator[bytes]):
             self._watcher.send(self._line("DELETED", cluster, final))
 
     def _wanted(self, cluster: str, record: Record) -> bool:
-        shows = self._view.shows
-        return (self._match is None or self._match(record)) and (shows is None or shows(cluster, record))
+        return (self._match is None or self._match(record)) and self._view.shows(cluster, record)
 
     def _line(self, kind: str, cluster: str, record: Record) -> bytes:
         return line(kind, shown(self._view.definition, cluster, record))
+
+
+def _chosen(selector: Selector, record: Record) -> bool:
+    return selector.empty or selector.matches(labels_of(record))
 
 
 def shown(d: Definition, cluster: str, record: Record) -> bytes:

@@ -98,8 +98,12 @@ class Registry:
 
     def resources(self, workspace: str) -> list[Resource]:
         """Everything served in a workspace, built-in kinds first, in discovery's order of groups."""
-        found = [r for group in builtins.resources().values() for r in group]
+        found = [r for group in self.builtin_resources().values() for r in group]
         return found + self.custom_resources(workspace)
+
+    def builtin_resources(self) -> dict[tuple[str, str], list[Resource]]:
+        """The built-in kinds that are served, by group and version."""
+        return builtins.resources()
 
     def custom_resources(self, workspace: str) -> list[Resource]:
         """What discovery lists of the custom kinds of a workspace."""

@@ -15,9 +15,9 @@ from wherry.access.admission import CREATE, UPDATE, Admission, Ask, Step
 from wherry.access.plugins.refusals import forbidden
 from wherry.access.user import Attributes, User
 from wherry.errors import FieldError
-from wherry.machinery import builtins
 from wherry.machinery.kinds import Obj
 from wherry.workspaces.sharing import GROUP
+from wherry.workspaces.sharing.claims import built_in
 from wherry.workspaces.sharing.controller import FINALIZER, Sharing
 from wherry.workspaces.sharing.schemas import problems
 
@@ -103,7 +103,7 @@ async def export(ask: Ask) -> None:
     spec, wrong = ask.obj.get("spec") or {}, []
     for number, claim in enumerate(spec.get("permissionClaims") or ()):
         group = claim.get("group", "")
-        if not claim.get("identityHash") and group != GROUP and not _built_in(group, claim["resource"]):
+        if not claim.get("identityHash") and group != GROUP and not built_in(group, claim["resource"]):
             where = f"spec.permissionClaims[{number}].identityHash"
             wrong.append(errors.invalid(where, "", "identityHash is required for API types that are not built-in"))
     for number, offer in enumerate(spec.get("resources") or ()):
@@ -138,10 +138,6 @@ async def schema(ask: Ask) -> None:
 def _refuse(ask: Ask, wrong: list[FieldError]) -> None:
     if wrong:
         raise forbidden(ask, f"[{', '.join(map(str, wrong))}]" if len(wrong) > 1 else str(wrong[0]))
-
-
-def _built_in(group: str, resource: str) -> bool:
-    return any(res.name == resource for (g, _), found in builtins.resources().items() if g == group for res in found)
 
 
 def _reference(obj: Obj) -> list[FieldError]:

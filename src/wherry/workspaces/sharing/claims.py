@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from wherry.machinery import builtins
 from wherry.machinery.kinds import Obj
 from wherry.machinery.selectors import EVERYTHING, Selector, from_label_selector
 from wherry.workspaces.sharing import Kind
@@ -62,6 +63,10 @@ def agreed(asked: Iterable[Claim], decided: Iterable[Claim]) -> list[Claim]:
             verbs = _both(claim.verbs, other.verbs)
             found.append(Claim(*claim.key, verbs, other.selector))
     return found
+
+
+def built_in(group: str, resource: str) -> bool:
+    return any(builtins.resource(group, version, resource) is not None for version in builtins.groups().get(group, ()))
 
 
 def normal(kind: Kind) -> Kind:

@@ -147,6 +147,14 @@ class Index:
         refs = {ref[0] for ref in self._by_export.get(export[1], ())}
         return sorted(cluster for cluster in refs if self.consumer(export, cluster) is not None)
 
+    def policy(self, cluster: str, kind: Kind) -> Export | None:
+        """The export by which a workspace has a kind, if its provider bounds what consumers may do with it."""
+        for binding in self._bindings.get(cluster, {}).values():
+            if binding.binds(kind) is not None:
+                export = self.export((binding.provider, binding.export))
+                return export if export is not None and export.policy else None
+        return None
+
     # --- the stream --------------------------------------------------------------------------------------------------
     def events(self, space: Storage, events: Sequence[Event]) -> None:
         for event in events:
