@@ -42,6 +42,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from wherry.cli.ws.diff import diff
 
         return diff(options)
+    if options.command == "merge":
+        from wherry.cli.ws.merge import merge
+
+        return merge(options)
     if options.command == "version":
         from wherry.cli.version import version
 

@@ -52,6 +52,14 @@ examples:
 Exits with 0 when nothing is different, 1 when something is, 2 for trouble.
 """
 
+_MERGE_EXAMPLES = """\
+examples:
+  wherry merge trial                into the workspace that trial is a copy of
+  wherry merge trial --dry-run
+
+Nothing is written where both sides changed the same field, unless --force is given.
+"""
+
 _WS_EXAMPLES = """\
 examples:
   wherry ws                         say where one is
@@ -82,7 +90,23 @@ def parser() -> argparse.ArgumentParser:
         commands.add_parser("fork", help="copy a workspace in milliseconds", epilog=_FORK_EXAMPLES, formatter_class=raw)
     )
     _diff(commands.add_parser("diff", help="compare two workspaces", epilog=_DIFF_EXAMPLES, formatter_class=raw))
+    _merge(
+        commands.add_parser(
+            "merge", help="take back what a fork has changed", epilog=_MERGE_EXAMPLES, formatter_class=raw
+        )
+    )
     return root
+
+
+def _merge(merge: argparse.ArgumentParser) -> None:
+    merge.add_argument("fork", metavar="FORK", help="the workspace whose changes are taken")
+    merge.add_argument(
+        "target", nargs="?", default="", metavar="TARGET", help="where to (default: what FORK is a copy of)"
+    )
+    merge.add_argument("--dry-run", action="store_true", help="only say what would be done")
+    merge.add_argument("--force", action="store_true", help="let the fork win where both sides changed a field")
+    merge.add_argument("--kubeconfig", type=Path, metavar="FILE", help="which to read (default as kubectl)")
+    merge.add_argument("-o", "--output", choices=("json",), default="", help="print JSON")
 
 
 def _diff(diff: argparse.ArgumentParser) -> None:
@@ -101,6 +125,7 @@ def _fork(fork: argparse.ArgumentParser) -> None:
     fork.add_argument("target", metavar="TARGET", help="the workspace to make")
     fork.add_argument("--at", type=int, default=0, metavar="REVISION", help="as it stood at this resourceVersion")
     fork.add_argument("--fresh", action="store_true", help="give the objects uids of their own (takes a while longer)")
+    fork.add_argument("--no-base", action="store_true", help="do not keep what it begins with, which a merge needs")
     fork.add_argument("--enter", action="store_true", help="go there")
     fork.add_argument("--kubeconfig", type=Path, metavar="FILE", help="which to read and change (default as kubectl)")
     fork.add_argument("-o", "--output", choices=("json",), default="", help="print JSON")

@@ -61,7 +61,7 @@ def fields(before: Any, after: Any, path: str = "") -> Iterator[Field]:
     """What is different, the smallest parts first of all; items of lists are matched by what names them."""
     if isinstance(before, dict) and isinstance(after, dict):
         for name in sorted(before.keys() | after.keys()):
-            yield from fields(before.get(name, ABSENT), after.get(name, ABSENT), _below(path, name))
+            yield from fields(before.get(name, ABSENT), after.get(name, ABSENT), below(path, name))
     elif isinstance(before, list) and isinstance(after, list):
         yield from _items(before, after, path)
     elif before != after or type(before) is not type(after):
@@ -69,7 +69,7 @@ def fields(before: Any, after: Any, path: str = "") -> Iterator[Field]:
 
 
 def _items(before: list[Any], after: list[Any], path: str) -> Iterator[Field]:
-    known = _by_name(before), _by_name(after)
+    known = by_name(before), by_name(after)
     if known[0] is not None and known[1] is not None:
         pairs = [(n, known[0].get(n, ABSENT), known[1].get(n, ABSENT)) for n in dict.fromkeys([*known[0], *known[1]])]
     elif len(before) == len(after):
@@ -83,7 +83,7 @@ def _items(before: list[Any], after: list[Any], path: str) -> Iterator[Field]:
     yield from found
 
 
-def _by_name(items: list[Any]) -> dict[str, Any] | None:
+def by_name(items: list[Any]) -> dict[str, Any] | None:
     """The items by what tells them apart; None where nothing does."""
     if not all(isinstance(item, dict) for item in items):
         return None
@@ -94,7 +94,7 @@ def _by_name(items: list[Any]) -> dict[str, Any] | None:
     return None
 
 
-def _below(path: str, name: str) -> str:
+def below(path: str, name: str) -> str:
     plain = name.replace("_", "a").replace("-", "a").isalnum()
     step = name if plain else f"['{name}']"
     return f"{path}.{step}" if path and plain else f"{path}{step}"

@@ -1,7 +1,8 @@
 """`/difference?with=PATH`: what is different in another workspace, one JSON object a line (`workspaces/difference`).
+`/merge?into=PATH`: what a fork has changed, as writes to that workspace (`workspaces/merge`).
 
-A path like `/version` and no kind: what it tells is of two workspaces and is kept nowhere. It takes the right to copy
-both (the verb `fork` on their logical cluster), since it shows all that is in them.
+Paths like `/version` and no kinds: what they tell is of two workspaces and is kept nowhere. They take the right to copy
+both (the verb `fork` on their logical cluster), since they show all that is in them.
 """
 
 from __future__ import annotations
@@ -13,12 +14,16 @@ import orjson
 from wherry import errors
 from wherry.access.chain import MASTERS
 from wherry.access.user import Attributes, User
-from wherry.server.handler import Call
+from wherry.machinery.kinds import Obj
+from wherry.server.handler import MERGE, Call
 from wherry.server.http import Response
 from wherry.server.turns import Pace
 from wherry.storage.api import Spaces, Storage
 from wherry.workspaces.difference import Options, candidates, compare
-from wherry.workspaces.tree import Tree
+from wherry.workspaces.fork import REVISION, SOURCE
+from wherry.workspaces.merge import NoBase, base_of, in_order, step_of
+from wherry.workspaces.objects import read
+from wherry.workspaces.tree import WORKSPACES, Tree
 
 _HEADERS = [("Content-Type", "application/json;stream=lines")]
 
@@ -36,6 +41,8 @@ class Differences:
         info = call.info
         if info.verb != "get":
             raise errors.MethodNotAllowed("a difference can only be read", details={})
+        if info.path == MERGE:
+            return await self._merge(call)
         other = info.first("with")
         if not other:
             raise errors.BadRequest("name a workspace: ?with=root:team")
@@ -43,6 +50,31 @@ class Differences:
         before = await self._space(call.user, self._tree.path(self._cluster))
         after = await self._space(call.user, other)
         return Response(200, list(_HEADERS), self._write(call, before, after, options))
+
+    async def _merge(self, call: Call) -> Response:
+        """What the fork that this workspace is has changed, as writes to its source or another workspace."""
+        mine = self._tree.path(self._cluster)
+        fork = await self._space(call.user, mine)
+        above = self._spaces.space(self._tree.parent(self._cluster))
+        workspace = read(above, WORKSPACES + self._tree.name(self._cluster)) if above is not None else None
+        notes = ((workspace or {}).get("metadata") or {}).get("annotations") or {}
+        if SOURCE not in notes:
+            raise errors.BadRequest(f"workspace {mine} is no fork")
+        origin = self._spaces.space(self._tree.resolve(notes[SOURCE]))
+        target = await self._space(call.user, call.info.first("into") or notes[SOURCE])
+        try:
+            base = base_of(self._spaces, self._cluster, origin, int(notes.get(REVISION, "0")))
+        except NoBase as gone:
+            raise errors.Expired(str(gone)) from None
+        pace, keys, found = Pace(), candidates(base, fork), list[Obj]()
+        while keys:
+            await call.api.turns.turn(call.flow)
+            pace.begin()
+            some, keys = keys[: pace.count], keys[pace.count :]
+            found += [step for key in some if (step := step_of(base, fork, target, key)) is not None]
+            pace.end()
+        text = b"".join(orjson.dumps(step) + b"\n" for step in in_order(found))
+        return Response(200, list(_HEADERS), text)
 
     async def _space(self, user: User, path: str) -> Storage:
         asked = Attributes(

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("wherry.server")
 
 EVERYWHERE = "/clusters/*"
-DIFFERENCE = "/difference"
+DIFFERENCE, MERGE = "/difference", "/merge"
 _BAD_REQUEST = b"400 Bad Request"  # of Go's HTTP server, before any handler
 _CACHE = ("cache-control", "no-cache, private")
 _BAD_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
@@ -285,7 +285,7 @@ class ApiHandler:
 
     async def _other(self, call: Call) -> Response:
         """Everything that is not a resource: discovery, OpenAPI, health, version, metrics."""
-        if call.info.path == DIFFERENCE and self.api.difference is not None:
+        if call.info.path in (DIFFERENCE, MERGE) and self.api.difference is not None:
             return await self.api.difference(call)
         from wherry.server.documents import route
 

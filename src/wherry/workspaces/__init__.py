@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = "root"
+HIDDEN = ("template-", "base-", "system:")  # what the names of spaces begin with that are no workspaces
 KINDS = Path(__file__).with_name("kinds.json")
 
 

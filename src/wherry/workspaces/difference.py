@@ -4,17 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import orjson
 
 from wherry.machinery.difference import ABSENT, Field, fields, hidden, meant
 from wherry.machinery.kinds import Obj
+from wherry.machinery.portable import by_itself
 from wherry.storage.api import Record, Storage
 from wherry.workspaces.tree import LOGICAL_CLUSTER, WORKSPACES
 
 # What happens by itself, again and again, and who is below.
 _PASSING = (WORKSPACES, "/root/core/events/", "/root/events.k8s.io/events/", "/root/coordination.k8s.io/leases/")
 _SECRETS = "/root/core/secrets/"
+
+
+class Side(Protocol):
+    """What is compared: keys and records."""
+
+    def get(self, key: str) -> Record | None: ...
+
+    def records(self) -> Iterator[Record]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +35,7 @@ class Options:
     secrets: bool = False
 
 
-def candidates(before: Storage, after: Storage) -> list[str]:
+def candidates(before: Side, after: Side) -> list[str]:
     """The keys under which something else is stored, in order."""
     found = []
     for record in before.records():
@@ -46,19 +56,10 @@ def line(key: str, old: Obj | None, new: Obj | None, options: Options) -> Obj | 
     """`{change, apiVersion, kind, resource, namespace, name, fields: [{path, before, after}]}`; `fields` only of what
     is on both sides. None where nothing is different."""
     one = new or old
-    if one is None:
+    if one is None or (by_itself(one) and (old is None or new is None)):
         return None
-    _, _, group, resource, *_ = key.split("/")
-    meta = one["metadata"]
-    found: Obj = {
-        "change": "added" if old is None else "removed" if new is None else "changed",
-        "apiVersion": one.get("apiVersion", ""),
-        "kind": one.get("kind", ""),
-        "resource": resource if group == "core" else f"{resource}.{group}",
-    }
-    if meta.get("namespace"):
-        found["namespace"] = meta["namespace"]
-    found["name"] = meta["name"]
+    change = "added" if old is None else "removed" if new is None else "changed"
+    found: Obj = {"change": change, **described(key, one)}
     if old is not None and new is not None:
         before, after = meant(old, status=options.status), meant(new, status=options.status)
         if before == after:
@@ -69,6 +70,21 @@ def line(key: str, old: Obj | None, new: Obj | None, options: Options) -> Obj | 
         if not found["fields"]:
             return None
     return found
+
+
+def described(key: str, obj: Obj) -> Obj:
+    """`{apiVersion, kind, resource, namespace, name}`; `resource` as kubectl names it."""
+    _, _, group, resource, *_ = key.split("/")
+    resource = resource.partition(":")[0]  # a bound kind has the identity of its export behind it
+    meta = obj["metadata"]
+    where = {"namespace": meta["namespace"]} if meta.get("namespace") else {}
+    return {
+        "apiVersion": obj.get("apiVersion", ""),
+        "kind": obj.get("kind", ""),
+        "resource": resource if group == "core" else f"{resource}.{group}",
+        **where,
+        "name": meta["name"],
+    }
 
 
 def _inside(field: Field) -> bool:
@@ -87,9 +103,3 @@ def _shown(field: Field) -> Obj:
 def _read(record: Record | None) -> Obj | None:
     found: Obj | None = orjson.loads(record.value) if record is not None else None
     return found
-
-
-def lines(before: Storage, after: Storage, options: Options) -> Iterator[Obj | None]:
-    """What is different, an object at a time; None where there was something to look at but nothing to say."""
-    for key in candidates(before, after):
-        yield compare(before, after, key, options)

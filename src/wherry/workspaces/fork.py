@@ -24,7 +24,9 @@ PREFIX = "fork.wherry.dev/"
 SOURCE = PREFIX + "source"  # path or id of the workspace that is copied
 REVISION = PREFIX + "revision"  # as it stood then; what was copied, once it was
 FRESH = PREFIX + "fresh"  # "true": objects get uids of their own
-ANNOTATIONS = (SOURCE, REVISION, FRESH)
+KEEP_BASE = PREFIX + "keep-base"  # "true": remember what it began with, for a merge
+ANNOTATIONS = (SOURCE, REVISION, FRESH, KEEP_BASE)
+BASE = "base-"  # and the cluster: the space of what a fork began with
 _AT_ONCE = 500  # objects that are written side by side
 _ACCOUNT_TOKEN = b"kubernetes.io/service-account-token"
 
@@ -40,6 +42,7 @@ class Asked:
     source: str
     revision: int = 0
     fresh: bool = False
+    base: bool = False
 
 
 def asked(workspace: Obj) -> Asked | None:
@@ -47,16 +50,21 @@ def asked(workspace: Obj) -> Asked | None:
     found = workspace["metadata"].get("annotations") or {}
     source = found.get(SOURCE)
     if source is None:
-        for name in (REVISION, FRESH):
+        for name in ANNOTATIONS:
             if name in found:
                 raise BadFork(f"annotation {name} means nothing without {SOURCE}")
         return None
-    revision, fresh = found.get(REVISION, "0"), found.get(FRESH, "false")
+    revision = found.get(REVISION, "0")
     if not (revision.isascii() and revision.isdigit()):
         raise BadFork(f"annotation {REVISION}: {revision!r} must be a revision, a whole number")
-    if fresh not in ("true", "false"):
-        raise BadFork(f"annotation {FRESH}: {fresh!r} must be true or false")
-    return Asked(source, int(revision), fresh == "true")
+    return Asked(source, int(revision), _flag(found, FRESH), _flag(found, KEEP_BASE))
+
+
+def _flag(annotations: dict[str, str], name: str) -> bool:
+    value = annotations.get(name, "false")
+    if value not in ("true", "false"):
+        raise BadFork(f"annotation {name}: {value!r} must be true or false")
+    return value == "true"
 
 
 def find(spaces: Spaces, tree: Tree, wanted: Asked) -> Storage:
@@ -90,6 +98,11 @@ async def copy(spaces: Spaces, source: Storage, cluster: str, wanted: Asked, now
     if wanted.fresh:
         await _renew(space, now)
     return space
+
+
+async def keep_base(spaces: Spaces, cluster: str) -> None:
+    """Remember what a fork begins with, now that it is complete."""
+    await spaces.make(BASE + cluster, source=cluster)
 
 
 def facts(space: Storage | None, wanted: Asked) -> dict[str, str]:

@@ -17,10 +17,10 @@ import orjson
 from wherry.kit.aio import Background
 from wherry.machinery.kinds import Obj
 from wherry.storage.api import Event, Record, Spaces, Storage
-from wherry.workspaces import ROOT, fork, types
+from wherry.workspaces import HIDDEN, ROOT, fork, types
 from wherry.workspaces.conditions import set_condition
 from wherry.workspaces.objects import change, create, key, read, replace
-from wherry.workspaces.template import PREFIX, Template
+from wherry.workspaces.template import Template
 from wherry.workspaces.tree import CLUSTER_ANNOTATION, LOGICAL_CLUSTER, WORKSPACES, Tree
 from wherry.workspaces.work import Work
 
@@ -32,7 +32,6 @@ PHASE_LABEL = "tenancy.kcp.io/phase"
 _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 _TYPES = "/root/tenancy.kcp.io/workspacetypes/"
 _TYPES_KNOWN = 256  # that are kept as objects
-_SYSTEM = (PREFIX, "system:")  # spaces that are no workspaces
 _PATIENCE = 2.0  # seconds that the answer of a create waits for the workspace to be ready
 
 Gone = Callable[[str], Awaitable[None]]
@@ -76,7 +75,8 @@ class Lifecycle:
         await self._make_root()
         known = set(self.tree.clusters())
         for name in self.spaces.spaces():
-            if name not in known and not name.startswith(_SYSTEM):
+            kept = name.removeprefix(fork.BASE) in known if name.startswith(fork.BASE) else name.startswith(HIDDEN)
+            if name not in known and not kept:
                 await self.spaces.drop(name)  # its creation did not come to an end; it will be made anew
         for cluster in known:
             space = self.spaces.space(cluster)
@@ -265,6 +265,8 @@ class Lifecycle:
             self.made_cluster(cluster, settled=settled)
         if copied is not None:
             await fork.forget_tokens(child)
+            if copied.base:
+                await fork.keep_base(self.spaces, cluster)
 
     async def _fill(self, child: Storage, parent: str, path: str, obj: Obj, resolved: types.Resolved) -> None:
         meta, now = obj["metadata"], self.now()
@@ -377,8 +379,9 @@ class Lifecycle:
             if self.spaces.space(each) is not None:
                 if self.gone is not None:
                     await self.gone(each)
-                if self.spaces.space(each) is not None:
-                    await self.spaces.drop(each)
+                for name in (fork.BASE + each, each):
+                    if self.spaces.space(name) is not None:
+                        await self.spaces.drop(name)
 
 
 def _logical_cluster(annotations: dict[str, str], spec: Obj, status: Obj) -> Obj:

@@ -49,6 +49,12 @@ class Shell:
         assert err.count("\n") == 1
         return err.removeprefix("wherry: ").strip()
 
+    def refused_lines(self, command: str, *words: str) -> list[str]:
+        assert main([command, "--kubeconfig", str(self.path), *words]) == 1
+        out, err = self._capture.readouterr()
+        assert out == ""
+        return err.removeprefix("wherry: ").splitlines()
+
     def kubectl(self, *words: str) -> str:
         environment = {**os.environ, "KUBECONFIG": str(self.path), "KUBECACHEDIR": str(self.path.parent / "cache")}
         command = [*WHERRY, "kubectl", *words]

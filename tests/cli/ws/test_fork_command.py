@@ -41,5 +41,5 @@ def test_what_cannot_be_is_said_in_one_line(shell: Shell) -> None:
 def test_the_guide_does_what_it_says(shell: Shell) -> None:
     out = session("how-to/fork.md", shell.path.parent, shell.path)
     assert "configmap/prices patched\n4Current workspace is 'root:shop'" in out
-    assert "\n3~ configmaps default/prices\n    data.tea: 3 -> 4\nCurrent workspace is 'root'" in out
-    assert out.endswith("(type root:universal).\n3")
+    assert "\n3~ configmaps default/prices\n    data.tea: 3 -> 4\n~ configmaps default/prices\nWere written" in out
+    assert out.endswith("(type root:universal).\n4")

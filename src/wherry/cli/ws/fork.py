@@ -6,7 +6,7 @@ import argparse
 
 from wherry.cli.ws.place import ROOT, resolve
 from wherry.cli.ws.session import WORKSPACES, Obj, Refused, Session, carry_out, ready
-from wherry.workspaces.fork import FRESH, REVISION, SOURCE
+from wherry.workspaces.fork import FRESH, KEEP_BASE, REVISION, SOURCE
 
 
 def fork(options: argparse.Namespace) -> int:
@@ -25,6 +25,8 @@ async def _fork(session: Session, source: str, target: str) -> None:
     annotations = {SOURCE: source}
     if options.at:
         annotations[REVISION] = str(options.at)
+    if not options.no_base:
+        annotations[KEEP_BASE] = "true"
     if options.fresh:
         annotations[FRESH] = "true"
     meta: Obj = {"name": name, "annotations": annotations}

@@ -10,6 +10,7 @@ import orjson
 
 from wherry.machinery.kinds import Obj
 from wherry.storage.api import Event, Record, Spaces, Storage
+from wherry.workspaces import HIDDEN
 from wherry.workspaces.sharing import BINDINGS, EXPORTS, Kind, Ref
 from wherry.workspaces.sharing.claims import Claim, claims_of
 from wherry.workspaces.tree import Tree
@@ -165,6 +166,8 @@ class Index:
 
     def made(self, space: Storage) -> None:
         """A fork has the bindings and exports of its source."""
+        if space.name.startswith(HIDDEN):
+            return
         for record in tuple(space.range(BINDINGS).records):
             self._binding(space, record.key[len(BINDINGS) :], record)
         for record in tuple(space.range(EXPORTS).records):
