@@ -56,11 +56,11 @@ def load_kubeconfig(path: Path) -> Obj:
     return config
 
 
-def target_of_kubeconfig(path: Path) -> Target:
-    """The server of the current context, with what to show there. Raises KubeconfigError."""
+def target_of_kubeconfig(path: Path, context_name: str = "") -> Target:
+    """The server of a context, by default the current one, with what to show there. Raises KubeconfigError."""
     config = load_kubeconfig(path)
     try:
-        context = _named(config, "contexts", config.get("current-context"), "context")
+        context = _named(config, "contexts", context_name or config.get("current-context"), "context")
         cluster = _named(config, "clusters", context.get("cluster"), "cluster")
         user = _named(config, "users", context.get("user"), "user")
         return _target(cluster, user, path.parent)

@@ -46,6 +46,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from wherry.cli.ws.merge import merge
 
         return merge(options)
+    if options.command == "clone":
+        from wherry.cli.copies.clone import clone
+
+        return clone(options)
+    if options.command == "export":
+        from wherry.cli.copies.export import export
+
+        return export(options)
     if options.command == "version":
         from wherry.cli.version import version
 

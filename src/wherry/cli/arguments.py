@@ -60,6 +60,14 @@ examples:
 Nothing is written where both sides changed the same field, unless --force is given.
 """
 
+_CLONE_EXAMPLES = """\
+examples:
+  wherry clone copy --context prod --redact-secrets
+  wherry clone preview --from deploy/
+
+What is there already and means the same stays as it is: run it again to go on after a failure.
+"""
+
 _WS_EXAMPLES = """\
 examples:
   wherry ws                         say where one is
@@ -95,7 +103,36 @@ def parser() -> argparse.ArgumentParser:
             "merge", help="take back what a fork has changed", epilog=_MERGE_EXAMPLES, formatter_class=raw
         )
     )
+    _clone(commands.add_parser("clone", help="fill a workspace", epilog=_CLONE_EXAMPLES, formatter_class=raw))
+    _export(commands.add_parser("export", help="write a workspace as manifests"))
     return root
+
+
+def _clone(clone: argparse.ArgumentParser) -> None:
+    clone.add_argument("workspace", metavar="WORKSPACE", help="the workspace to fill; made if it is not there")
+    where = clone.add_mutually_exclusive_group(required=True)
+    where.add_argument("--context", default="", metavar="NAME", help="from the cluster of this context")
+    where.add_argument("--from", dest="source", type=Path, metavar="PATH", help="from a folder or file of manifests")
+    clone.add_argument(
+        "--kinds", type=_words, default=(), metavar="KINDS", help="only these: configmaps,deployments.apps,..."
+    )
+    clone.add_argument("--namespaces", type=_words, default=(), metavar="NAMES", help="only these, and what is in none")
+    clone.add_argument("--redact-secrets", action="store_true", help="take Secrets without their values")
+    clone.add_argument("--kubeconfig", type=Path, metavar="FILE", help="which to read (default as kubectl)")
+    clone.add_argument("-o", "--output", choices=("json",), default="", help="print JSON")
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(filter(None, text.split(",")))
+
+
+def _export(export: argparse.ArgumentParser) -> None:
+    export.add_argument("workspace", metavar="WORKSPACE", help="the workspace; . is the current one")
+    export.add_argument("--folder", type=Path, metavar="DIR", help="a file per object (default: standard output)")
+    export.add_argument("--all", action="store_true", help="also what controllers made of other objects")
+    export.add_argument("--redact-secrets", action="store_true", help="write Secrets without their values")
+    export.add_argument("--kubeconfig", type=Path, metavar="FILE", help="which to read (default as kubectl)")
+    export.add_argument("-o", "--output", choices=("json",), default="", help="with --folder: print JSON")
 
 
 def _merge(merge: argparse.ArgumentParser) -> None:

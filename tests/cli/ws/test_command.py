@@ -42,6 +42,11 @@ class Shell:
         assert code == 0, err
         return out
 
+    def run_any(self, command: str, *words: str, code: int = 1) -> str:
+        """With another exit code than 0."""
+        assert main([command, "--kubeconfig", str(self.path), *words]) == code
+        return self._capture.readouterr().out
+
     def refused_of(self, command: str, *words: str, code: int = 1) -> str:
         assert main([command, "--kubeconfig", str(self.path), *words]) == code
         out, err = self._capture.readouterr()

@@ -48,6 +48,10 @@ class Contexts:
         """The server of the current context."""
         return str(self._cluster(self._context(self.name)).get("server") or "")
 
+    def server_of(self, context: str) -> str:
+        """The server of any context. Raises ConfigurationError."""
+        return str(self._cluster(self._context(context)).get("server") or "")
+
     def _entries(self, where: str) -> list[Entry]:
         found = self._config.get(where)
         if not isinstance(found, list):
@@ -61,7 +65,7 @@ class Contexts:
     def _context(self, name: str) -> Entry:
         found = self._entry("contexts", "context", name)
         if found is None:
-            raise ConfigurationError(f"current {name!r} context not found in {self.path}")
+            raise ConfigurationError(f"context {name!r} not found in {self.path}")
         return found
 
     def _cluster(self, context: Entry) -> Entry:

@@ -36,14 +36,30 @@ class Session:
         self.place: Place = place_of(self.contexts.server)
         self._wire = Wire(self.contexts.path, urlsplit(self.place.base).path)
 
+        self._wires = [self._wire]
+
     def __enter__(self) -> Session:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._wire.close()
+        for wire in self._wires:
+            wire.close()
 
     def at(self, path: str) -> Client:
         return Client(self._wire, workspace=path, field_manager="wherry-ws")
+
+    def another(self, path: str) -> Client:
+        """A client with a connection of its own, for another thread."""
+        wire = Wire(self.contexts.path, urlsplit(self.place.base).path)
+        self._wires.append(wire)
+        return Client(wire, workspace=path, field_manager="wherry-ws")
+
+    def of_context(self, name: str) -> Client:
+        """A client of what another context of the kubeconfig leads to. Raises ConfigurationError."""
+        server = self.contexts.server_of(name)
+        wire = Wire(self.contexts.path, urlsplit(server).path.rstrip("/"), name)
+        self._wires.append(wire)
+        return Client(wire)
 
     async def read(self, path: str, query: str) -> bytes:
         """What is no kind. Raises StatusError."""

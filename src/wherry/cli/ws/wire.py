@@ -1,4 +1,4 @@
-"""A `client.Transport` for commands: one request after the other, to the server of a kubeconfig's current context."""
+"""A `client.Transport` for commands: one request after the other, to the server of a kubeconfig's context."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ SECONDS = 60.0
 
 
 class Wire:
-    """`base` is the server's URL path before `/clusters/...`."""
+    """`base` is the server's URL path before `/clusters/...`; `context` one of the kubeconfig, else the current one."""
 
-    def __init__(self, kubeconfig: Path, base: str):
-        self._target = target_of_kubeconfig(kubeconfig)
+    def __init__(self, kubeconfig: Path, base: str, context: str = ""):
+        self._target = target_of_kubeconfig(kubeconfig, context)
         self._base = base
         self._connection: http.client.HTTPConnection | None = None
 
