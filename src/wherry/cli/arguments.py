@@ -147,7 +147,7 @@ def _merge(merge: argparse.ArgumentParser) -> None:
 
 
 def _diff(diff: argparse.ArgumentParser) -> None:
-    diff.add_argument("before", metavar="A", help="a workspace; . is the current one")
+    diff.add_argument("before", metavar="A", help="a workspace (. is the current one), or context:NAME for a cluster")
     diff.add_argument("after", metavar="B", help="the workspace to compare it with")
     diff.add_argument("--status", action="store_true", help="compare the status of objects as well")
     diff.add_argument("--secrets", action="store_true", help="show what is in Secrets")

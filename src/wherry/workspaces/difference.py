@@ -66,7 +66,7 @@ def line(key: str, old: Obj | None, new: Obj | None, options: Options) -> Obj | 
             return None  # by far the most frequent of two workspaces that were filled alike
         different = fields(before, after)
         secret = key.startswith(_SECRETS) and not options.secrets
-        found["fields"] = [_shown(hidden(each) if secret and _inside(each) else each) for each in different]
+        found["fields"] = [shown(hidden(each) if secret and _inside(each) else each) for each in different]
         if not found["fields"]:
             return None
     return found
@@ -91,7 +91,8 @@ def _inside(field: Field) -> bool:
     return field.path.startswith("data")
 
 
-def _shown(field: Field) -> Obj:
+def shown(field: Field) -> Obj:
+    """`{path, before, after}`, without the side that has no such field."""
     found: Obj = {"path": field.path}
     if field.before is not ABSENT:
         found["before"] = field.before

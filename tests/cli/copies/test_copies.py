@@ -125,6 +125,20 @@ def test_a_cluster_comes_over_definitions_first_and_owners_stay_owners(shell: Sh
     assert again["kept"] == told["created"] + told["kept"]
 
 
+def test_a_cluster_and_its_copy_are_compared(shell: Shell) -> None:
+    shell.run("clone", "alike", "--context", "source")
+    assert shell.run("diff", "context:source", "alike") == ""
+    shell.ws("alike")
+    shell.kubectl("delete", "configmap", "owner", "-n", "shop", "--cascade=orphan")
+    shell.kubectl("patch", "secret", "key", "-n", "shop", "--patch", '{"stringData": {"password": "x"}}')
+    shell.ws(":root")
+    assert shell.run_any("diff", "context:source", "alike").splitlines() == [
+        "- configmaps shop/owner",
+        "~ secrets shop/key",
+        "    data.password: (hidden) -> (hidden)",
+    ]
+
+
 def test_one_chooses_kinds_and_namespaces_and_leaves_secrets_out(shell: Shell) -> None:
     words = ("--kinds", "namespaces,secrets", "--namespaces", "shop", "--redact-secrets")
     told = shell.run("clone", "some", "--context", "source", *words)

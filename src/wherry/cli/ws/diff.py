@@ -13,8 +13,10 @@ from urllib.parse import urlencode
 
 from wherry.cli.ws.place import resolve
 from wherry.cli.ws.session import Obj, Session, carry_out
+from wherry.client import Client
 
 _SIGNS = {"added": "+", "removed": "-", "changed": "~"}
+_CONTEXT = "context:"  # a cluster of the kubeconfig in place of a workspace
 _WIDE = 80  # characters of a value that are shown
 
 
@@ -32,10 +34,21 @@ def diff(options: argparse.Namespace) -> int:
 async def different(session: Session, before: str, after: str) -> list[Obj]:
     """What the server finds, an object each (`workspaces.difference.line`)."""
     options, here = session.options, session.place.path
+    if before.startswith(_CONTEXT) or after.startswith(_CONTEXT):
+        from wherry.cli.copies import compare
+
+        sides = [_side(session, each) for each in (before, after)]
+        return compare.different(*sides, secrets=options.secrets)
     asked = {"with": resolve(after, here)}
     asked.update({name: "true" for name in ("status", "secrets") if getattr(options, name)})
     path = f"/clusters/{resolve(before, here)}/difference"
     return [json.loads(line) for line in (await session.read(path, urlencode(asked))).splitlines()]
+
+
+def _side(session: Session, operand: str) -> Client:
+    if operand.startswith(_CONTEXT):
+        return session.of_context(operand.removeprefix(_CONTEXT))
+    return session.at(resolve(operand, session.place.path))
 
 
 def _text(form: str, found: Sequence[Obj]) -> str:
