@@ -8,6 +8,7 @@ from wherry.machinery.kinds import Obj
 _AUTOMATIC = (
     ("kube-aggregator.kubernetes.io/automanaged", "true"),
     ("kube-aggregator.kubernetes.io/automanaged", "onstart"),
+    ("ipaddress.kubernetes.io/managed-by", "ipallocator.k8s.io"),
     ("endpoints.kubernetes.io/managed-by", "endpoint-controller"),
     ("endpointslice.kubernetes.io/managed-by", "endpointslice-controller.k8s.io"),
 )

@@ -67,14 +67,19 @@ def left_out(name: str, obj: Obj) -> str:
         return "is in every cluster"
     if name == "priorityclasses.scheduling.k8s.io" and meta["name"].startswith("system-"):
         return "is in every cluster"
-    if meta["name"] == "kubernetes" and meta.get("namespace") == "default" and name in _SERVICE_OF_API:
+    if meta["name"] == "kubernetes" and meta.get("namespace", "default") == "default" and name in _SERVICE_OF_API:
         return "is in every cluster"
     if name == "clusterrolebindings.rbac.authorization.k8s.io" and meta["name"] == "workspace-admin":
         return "is the workspace's administrator"
     return ""
 
 
-_SERVICE_OF_API = ("services", "endpoints", "endpointslices.discovery.k8s.io")
+_SERVICE_OF_API = (
+    "services",
+    "endpoints",
+    "endpointslices.discovery.k8s.io",
+    "servicecidrs.networking.k8s.io",
+)
 
 
 def redacted(obj: Obj) -> Obj:

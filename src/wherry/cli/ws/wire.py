@@ -46,6 +46,7 @@ class Wire:
         # Such names are this machine's, whether or not its resolver knows (RFC 6761).
         host = "127.0.0.1" if target.host.endswith(".localhost") else target.host
         sock = socket.create_connection((host, target.port), SECONDS)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # head and body go out in two writes
         if not target.plain:
             sock = tls_context(target).wrap_socket(sock, server_hostname=target.server_name)
         connection = http.client.HTTPConnection(host, target.port)
