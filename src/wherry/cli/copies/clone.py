@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -28,7 +29,7 @@ from wherry.machinery.portable import portable
 
 _CONNECTIONS = 4
 _SHOWN = 20  # refusals that are told one by one
-_TRIES = 5
+_TRIES, _PAUSE = 5, 0.2  # of what is refused, seconds between them
 
 Batch = tuple[Served, Sequence[Obj]]
 
@@ -178,6 +179,7 @@ class Writer:
         self._lock = threading.Lock()
         self._uids: dict[str, str] = {}  # of the source -> of the target
         self._later: list[tuple[Served, Obj]] = []  # their owners have not come yet
+        self._again: list[tuple[Served, Obj]] = []  # refused, perhaps for the want of what comes later
 
     def write(self, served: Served, found: Sequence[Obj]) -> None:
         """One kind; what waits for its owner is kept for `finish`."""
@@ -186,7 +188,18 @@ class Writer:
         list(self._pool.map(lambda obj: self._one(served, obj), now))
 
     def finish(self) -> None:
-        """What waited, owners before those whom they own; those whose owners never came go without them."""
+        """What waited, owners before those whom they own; then what was refused, which may be missing something that
+        controllers make, such as the ServiceAccount of a new namespace."""
+        self._write_later()
+        for left in reversed(range(_TRIES)):
+            if self._again:
+                time.sleep(_PAUSE)
+            again, self._again = self._again, []
+            for served, obj in again:
+                self._one(served, obj, last=not left)
+
+    def _write_later(self) -> None:
+        """Those whose owners never came go without them."""
         while self._later:
             waiting, self._later = self._later, []
             for served, obj in waiting:
@@ -207,7 +220,7 @@ class Writer:
             return None
         return [{**owner, "uid": self._uids[owner["uid"]]} for owner in owners]
 
-    def _one(self, served: Served, obj: Obj) -> None:
+    def _one(self, served: Served, obj: Obj, *, last: bool = False) -> None:
         body = portable(obj)
         owners = self._owners(obj)
         if owners:
@@ -220,7 +233,10 @@ class Writer:
         except StatusError as error:
             where = "/".join(filter(None, (meta.get("namespace"), meta.get("name", ""))))
             with self._lock:
-                self._report.refused.append({"object": f"{served.name} {where}", "why": error.message})
+                if last:
+                    self._report.refused.append({"object": f"{served.name} {where}", "why": error.message})
+                else:
+                    self._again.append((served, obj))
             return
         with self._lock:
             if meta.get("uid"):
