@@ -54,6 +54,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from wherry.cli.copies.export import export
 
         return export(options)
+    if options.command == "history":
+        from wherry.cli.copies.past import history
+
+        return history(options)
+    if options.command == "get":
+        from wherry.cli.copies.past import get
+
+        return get(options)
     if options.command == "version":
         from wherry.cli.version import version
 

@@ -68,6 +68,14 @@ examples:
 What is there already and means the same stays as it is: run it again to go on after a failure.
 """
 
+_GET_EXAMPLES = """\
+examples:
+  wherry get configmaps --at 2026-11-25T15:04:05Z
+  wherry get deployment web -n shop --at 812 -o yaml
+
+Of now, kubectl get tells more.
+"""
+
 _WS_EXAMPLES = """\
 examples:
   wherry ws                         say where one is
@@ -105,7 +113,33 @@ def parser() -> argparse.ArgumentParser:
     )
     _clone(commands.add_parser("clone", help="fill a workspace", epilog=_CLONE_EXAMPLES, formatter_class=raw))
     _export(commands.add_parser("export", help="write a workspace as manifests"))
+    _history(commands.add_parser("history", help="who changed an object, and when"))
+    _get(commands.add_parser("get", help="objects as they were", epilog=_GET_EXAMPLES, formatter_class=raw))
     return root
+
+
+def _history(history: argparse.ArgumentParser) -> None:
+    history.add_argument("kind", metavar="KIND", help="e.g. deployment, deployments.apps, deploy")
+    history.add_argument("name", metavar="NAME", help="the object")
+    _where(history)
+    history.add_argument("--secrets", action="store_true", help="show what is in Secrets")
+    history.add_argument("-o", "--output", choices=("json",), default="", help="print JSON")
+
+
+def _get(get: argparse.ArgumentParser) -> None:
+    get.add_argument("kind", metavar="KIND", help="e.g. deployment, deployments.apps, deploy")
+    get.add_argument("name", nargs="?", default="", metavar="NAME", help="one object (default: all)")
+    get.add_argument("--at", required=True, metavar="WHEN", help="a resourceVersion or a time, 2026-11-25T15:04:05Z")
+    _where(get)
+    get.add_argument("-o", "--output", choices=("yaml", "json"), default="", help="whole objects")
+
+
+def _where(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "-n", "--namespace", default="default", metavar="NAME", help="the namespace (default: default)"
+    )
+    command.add_argument("--workspace", default=".", metavar="PATH", help="the workspace (default: the current one)")
+    command.add_argument("--kubeconfig", type=Path, metavar="FILE", help="which to read (default as kubectl)")
 
 
 def _clone(clone: argparse.ArgumentParser) -> None:
@@ -160,7 +194,7 @@ def _diff(diff: argparse.ArgumentParser) -> None:
 def _fork(fork: argparse.ArgumentParser) -> None:
     fork.add_argument("source", metavar="SOURCE", help="the workspace to copy; . is the current one")
     fork.add_argument("target", metavar="TARGET", help="the workspace to make")
-    fork.add_argument("--at", type=int, default=0, metavar="REVISION", help="as it stood at this resourceVersion")
+    fork.add_argument("--at", default="", metavar="WHEN", help="as it stood at this resourceVersion or time")
     fork.add_argument("--fresh", action="store_true", help="give the objects uids of their own (takes a while longer)")
     fork.add_argument("--no-base", action="store_true", help="do not keep what it begins with, which a merge needs")
     fork.add_argument("--enter", action="store_true", help="go there")
@@ -224,6 +258,10 @@ def _up(up: argparse.ArgumentParser) -> None:
     up.add_argument(
         "--simulate-nodes", type=int, default=0, metavar="N",
         help="N simulated nodes, on which pods become ready although nothing runs; includes --controllers",
+    )  # fmt: skip
+    up.add_argument(
+        "--history", type=protection.duration, default=300.0, metavar="DURATION",
+        help="how far back the past can be read, e.g. 24h (default 5m, as kube-apiserver)",
     )  # fmt: skip
     up.add_argument("--log-level", choices=LOG_LEVELS, default="warning", help="how much to log (default warning)")
     access_flags.add(up)

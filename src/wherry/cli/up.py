@@ -68,6 +68,7 @@ def _plane(options: argparse.Namespace) -> ControlPlane:
     return ControlPlane(
         data_dir=None if options.in_memory else options.data,
         storage_url=options.storage,
+        history=options.history,
         bind=options.bind,
         port=options.port,
         names=options.tls_name,

@@ -25,7 +25,7 @@ from wherry.server.handler import ApiHandler
 from wherry.server.http import Handler
 from wherry.server.limits import Limits, Watches
 from wherry.server.local import LocalTransport
-from wherry.storage import open_storage
+from wherry.storage import HISTORY, open_storage
 from wherry.storage.api import Spaces, Storage
 
 if TYPE_CHECKING:
@@ -72,8 +72,10 @@ class ControlPlane:
     `data_dir` None keeps everything in memory. `storage_url` puts the records elsewhere than into the data folder.
     `users` are further bearer tokens; everything else about who may come in and do what is in `access`.
     `encryption` is the file of an EncryptionConfiguration for what lies on disk. `clock` is what objects, tokens and
-    controllers take the time from. `wrap` stands before everything, requests over HTTP and in process alike, and has
-    the handler behind it. `features` names what does not run by default, `simulate_nodes` nodes that pretend.
+    controllers take the time from. `history` is for how many seconds the past can be read.
+
+    `wrap` stands before everything, requests over HTTP and in process alike, and has the handler behind it. `features`
+    names what does not run by default, `simulate_nodes` nodes that pretend.
 
     For `serve`: `port` 0 takes a free one: `url` tells which. `kubeconfig_path` None writes the kubeconfig into the
     data folder, if there is one.
@@ -99,6 +101,7 @@ class ControlPlane:
         wrap: Wrap | None = None,
         features: Sequence[str] = (),
         simulate_nodes: int = 0,
+        history: float = HISTORY,
     ):
         self._folder = DataFolder(data_dir) if data_dir is not None else None
         self._storage_url = storage_url or (self._folder.storage_url if self._folder else "memory:")
@@ -108,6 +111,7 @@ class ControlPlane:
         if users:
             self._access = replace(self._access, users={**self._access.users, **users})
         self._limits = limits or Limits()
+        self._history = history
         self._audit = audit
         self._encryption, self._reload_encryption = encryption, reload_encryption
         self.clock = clock or SystemClock()
@@ -170,7 +174,9 @@ class ControlPlane:
         from wherry.kit.files import FileWatch
 
         sealer = self._sealing()
-        self._storage = open_storage(self._storage_url, sealer)  # takes the lock: from here on the folder is ours
+        self._storage = open_storage(
+            self._storage_url, sealer, self._history
+        )  # takes the lock: from here on the folder is ours
         self.token = self._folder.token() if self._folder is not None else new_token()
         keys = self._keys
         handler = await self._make_handler(self._storage, self.token, self._access, keys)

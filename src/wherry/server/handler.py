@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("wherry.server")
 
 EVERYWHERE = "/clusters/*"
-DIFFERENCE, MERGE = "/difference", "/merge"
+DIFFERENCE, MERGE, HISTORY = "/difference", "/merge", "/history"
 _BAD_REQUEST = b"400 Bad Request"  # of Go's HTTP server, before any handler
 _CACHE = ("cache-control", "no-cache, private")
 _BAD_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
@@ -287,6 +287,10 @@ class ApiHandler:
         """Everything that is not a resource: discovery, OpenAPI, health, version, metrics."""
         if call.info.path in (DIFFERENCE, MERGE) and self.api.difference is not None:
             return await self.api.difference(call)
+        if call.info.path == HISTORY:
+            from wherry.server.history import serve
+
+            return await serve(call)
         from wherry.server.documents import route
 
         return route(call)

@@ -56,6 +56,7 @@ class Log(Space):
 
     def __init__(self, index: Index):
         super().__init__(self, ROOT, index)
+        self.keep = KEEP if index.keep.seconds == KEEP.seconds else KEEP.lasting(index.keep.seconds)
         self._numbered = self._published = index.revision
         self._queue: list[Write] = []
         self._busy: list[Write] = []  # the batch that the backend has
@@ -108,12 +109,12 @@ class Log(Space):
             if revision > self.last():
                 raise FutureRevision(revision, self.last())
             if revision and (revision < origin.revision or origin.pending):
-                index = _past(origin, min(revision, origin.revision), self._numbered + 1)
+                index = _past(origin, min(revision, origin.revision), self._numbered + 1, self.keep)
         elif revision:
             raise StorageError("an empty space has no past")
         self._numbered += 1
         number = self._numbered
-        space = Space(self, name, Index(KEEP), origin, number)
+        space = Space(self, name, Index(self.keep), origin, number)
         at = min(revision, origin.revision) if index is not None and origin is not None else number
         act = Act(space, number, asyncio.get_running_loop().create_future(), origin, at)
         act.index = index
@@ -178,9 +179,9 @@ class Log(Space):
             return
         index = act.index
         if index is None:
-            empty = Index(KEEP)
+            empty = Index(self.keep)
             empty.load({}, act.event.revision, act.event.revision)
-            index = act.source.fork_index(act.event.revision, KEEP) if act.source is not None else empty
+            index = act.source.fork_index(act.event.revision, self.keep) if act.source is not None else empty
         space.take(index)
         if act.source is not None:
             act.source.children[space.name] = space
@@ -192,7 +193,7 @@ class Log(Space):
         """Free what a dropped space held, in small steps: relatives may need a part of it."""
         records = list(space.records())
         records += [r for event in space.history() for r in (event.previous, event.final) if r is not None]
-        space.take(Index(KEEP))
+        space.take(Index(self.keep))
         space.silence()
         loop = asyncio.get_running_loop()
 
@@ -334,10 +335,10 @@ class Log(Space):
             await space.forgotten()
 
 
-def _past(origin: Space, revision: int, made: int) -> Index:
+def _past(origin: Space, revision: int, made: int, keep: Keep) -> Index:
     """An index, begun at revision `made`, of how a space stood at an earlier one; raises Compacted."""
     page = origin.range("/", revision=revision)
-    index = Index(KEEP)
+    index = Index(keep)
     index.load({record.key: record for record in page.records}, made, made)
     return index
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from wherry.storage.api import Compacted, Event, FutureRevision, Page, Record
 from wherry.storage.bucket import Bucket
 
+_LONGER = 20  # times as many events and bytes, where somebody asks for more time than usual
 _NO_NAME = "\ud800"  # starts no key: backends refuse what UTF-8 cannot write
 
 
@@ -26,6 +27,11 @@ class Keep:
     bytes: int = 32 << 20  # of the versions that only history needs
     seconds: float = 300.0  # what etcd under kube-apiserver keeps
     least: int = 1_000
+
+    def lasting(self, seconds: float) -> Keep:
+        """For so long; what a longer history takes up may grow, but not for ever."""
+        more = _LONGER if seconds > self.seconds else 1
+        return Keep(self.events * more, self.bytes * more, seconds, self.least)
 
 
 def bucket_name(key: str) -> str:

@@ -26,7 +26,7 @@ from queue import SimpleQueue
 from typing import NamedTuple, TypeVar
 
 from wherry.storage.api import SEALED, Event, NewerFormat, Record, Sealer, StorageError
-from wherry.storage.commit import KEEP, Act, Log, Write
+from wherry.storage.commit import Act, Log, Write
 from wherry.storage.folder import FolderLock
 from wherry.storage.index import Index, Keep
 from wherry.storage.replay import Loaded, Replay, SpaceRow
@@ -103,7 +103,7 @@ class SqliteStorage(Log):
         known: dict[str, Space] = {self.name: self}
         for row in loaded.spaces:
             parent = known.get(row.source) if row.source else None
-            space = known[row.name] = Space(self, row.name, Index(KEEP), parent, row.made)
+            space = known[row.name] = Space(self, row.name, Index(self.keep), parent, row.made)
             space.dropped = bool(row.dropped)
             if parent is not None:
                 parent.children[space.name] = space
@@ -113,7 +113,7 @@ class SqliteStorage(Log):
         for name, space in self._spaces.items():
             events = loaded.events.get(name, ())
             if space is not self:
-                space.take(Index(KEEP))
+                space.take(Index(self.keep))
                 if events:
                     self._aging.append(space)
             space.restore(loaded.records.get(name, {}), loaded.revision, max(loaded.oldest, space.made), events)

@@ -35,7 +35,7 @@ def test_what_cannot_be_is_said_in_one_line(shell: Shell) -> None:
     assert "there is no workspace root:nowhere" in shell.refused_of("fork", "nowhere", "copy")
     assert 'workspaces.tenancy.kcp.io "taken" already exists' in shell.refused_of("fork", ".", "taken")
     assert "the root is there already" in shell.refused_of("fork", "taken", ":root")
-    assert "a whole number above 0" in shell.refused_of("fork", "taken", "copy", "--at", "-4")
+    assert "a whole number above 0" in shell.refused_of("fork", "taken", "copy", "--at=-4")
 
 
 def test_the_guide_does_what_it_says(shell: Shell) -> None:

@@ -98,11 +98,11 @@ def _cluster(session: Session, report: Report) -> Iterator[Batch]:
     client = session.of_context(options.context)
     wanted = set(options.kinds)
     served = kinds(client)
-    unknown = wanted - {name for each in served for name in (each.name, each.kind.resource, each.title)}
+    unknown = {word for word in wanted if not any(each.means(word) for each in served)}
     if unknown:
         raise Refused(f"the source serves no {', '.join(sorted(unknown))}")
     for each in order.in_order(served):
-        if wanted and not wanted & {each.name, each.kind.resource, each.title}:
+        if wanted and not any(map(each.means, wanted)):
             continue
         if order.kind_left_out(each.name):
             continue

@@ -22,6 +22,11 @@ class Served:
     title: str
     name: str
     api_version: str
+    aliases: frozenset[str] = frozenset()
+
+    def means(self, word: str) -> bool:
+        """Whether somebody may have meant it: `deploy`, `deployment`, `Deployment`, `deployments.apps`."""
+        return word in (self.name, self.title) or word.lower() in self.aliases
 
 
 def at_once(work: Coroutine[Any, Any, T]) -> T:
@@ -49,7 +54,9 @@ def kinds(client: Client) -> list[Served]:
                 kind = Kind(group_name, version, each["name"], each["namespaced"])
                 name = f"{each['name']}.{group_name}" if group_name else each["name"]
                 api = f"{group_name}/{version}" if group_name else version
-                found.setdefault((group_name, each["name"]), Served(kind, each["kind"], name, api))
+                words = (each["name"], each["kind"].lower(), each.get("singularName"), *(each.get("shortNames") or ()))
+                aliases = frozenset(filter(None, words))
+                found.setdefault((group_name, each["name"]), Served(kind, each["kind"], name, api, aliases))
     return list(found.values())
 
 

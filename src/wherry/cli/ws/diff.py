@@ -65,14 +65,17 @@ def _text(form: str, found: Sequence[Obj]) -> str:
 def _lines(found: Obj) -> Iterable[str]:
     where = "/".join(filter(None, (found.get("namespace"), found["name"])))
     yield f"{_SIGNS[found['change']]} {found['resource']} {where}"
-    for field in found.get("fields") or ():
-        before, after = (_value(field, side) for side in ("before", "after"))
-        if "before" not in field:
-            yield f"    {field['path']}: {after} (added)"
-        elif "after" not in field:
-            yield f"    {field['path']}: {before} (removed)"
-        else:
-            yield f"    {field['path']}: {before} -> {after}"
+    yield from map(field_line, found.get("fields") or ())
+
+
+def field_line(field: Obj) -> str:
+    """`    spec.replicas: 3 -> 5`"""
+    before, after = (_value(field, side) for side in ("before", "after"))
+    if "before" not in field:
+        return f"    {field['path']}: {after} (added)"
+    if "after" not in field:
+        return f"    {field['path']}: {before} (removed)"
+    return f"    {field['path']}: {before} -> {after}"
 
 
 def _value(field: Obj, side: str) -> str:

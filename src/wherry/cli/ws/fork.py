@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from wherry.cli.copies.past import revision
 from wherry.cli.ws.place import ROOT, resolve
 from wherry.cli.ws.session import WORKSPACES, Obj, Refused, Session, carry_out, ready
 from wherry.workspaces.fork import FRESH, KEEP_BASE, REVISION, SOURCE
@@ -20,11 +21,9 @@ async def _fork(session: Session, source: str, target: str) -> None:
     parent, _, name = target.rpartition(":")
     if not parent or target == ROOT:
         raise Refused("the root is there already; name a workspace below it")
-    if options.at < 0:
-        raise Refused(f"--at {options.at}: a revision is a whole number above 0")
     annotations = {SOURCE: source}
     if options.at:
-        annotations[REVISION] = str(options.at)
+        annotations[REVISION] = await revision(session, source, options.at)
     if not options.no_base:
         annotations[KEEP_BASE] = "true"
     if options.fresh:
@@ -34,8 +33,8 @@ async def _fork(session: Session, source: str, target: str) -> None:
     body = {"apiVersion": "tenancy.kcp.io/v1alpha1", "kind": "Workspace", "metadata": meta}
     made = await client.create(WORKSPACES, body)
     made = await ready(client, made)
-    revision = made["metadata"]["annotations"][REVISION]
-    session.say(f'Workspace "{target}" is a copy of "{source}" at revision {revision}.', made)
+    taken = made["metadata"]["annotations"][REVISION]
+    session.say(f'Workspace "{target}" is a copy of "{source}" at revision {taken}.', made)
     if options.enter:
         session.contexts.go(session.url(target))
         if not options.output:
