@@ -62,6 +62,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from wherry.cli.copies.past import get
 
         return get(options)
+    if options.command == "snapshot":
+        from wherry.cli.snapshot import snapshot
+
+        return snapshot(options)
     if options.command == "version":
         from wherry.cli.version import version
 

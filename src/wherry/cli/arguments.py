@@ -115,7 +115,15 @@ def parser() -> argparse.ArgumentParser:
     _export(commands.add_parser("export", help="write a workspace as manifests"))
     _history(commands.add_parser("history", help="who changed an object, and when"))
     _get(commands.add_parser("get", help="objects as they were", epilog=_GET_EXAMPLES, formatter_class=raw))
+    _snapshot(commands.add_parser("snapshot", help="a whole control plane in one file"))
     return root
+
+
+def _snapshot(snapshot: argparse.ArgumentParser) -> None:
+    snapshot.add_argument("action", choices=("save", "restore"), help="of a control plane that does not run")
+    snapshot.add_argument("file", type=Path, metavar="FILE", help="the snapshot")
+    snapshot.add_argument("--data", type=Path, default=DATA, metavar="DIR", help="the data folder (default .wherry)")
+    snapshot.add_argument("-o", "--output", choices=("json",), default="", help="print JSON")
 
 
 def _history(history: argparse.ArgumentParser) -> None:
