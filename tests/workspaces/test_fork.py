@@ -184,3 +184,80 @@ def test_tokens_of_accounts_are_not_copied(many: Many) -> None:
     many.must("POST", WORKSPACES, fork("copy"))
     assert many.must("GET", f"/clusters/root:copy{SECRETS}/s")["data"].keys() == {"namespace"}
     assert many.must("GET", f"/clusters/root:source{SECRETS}/s")["data"]["token"] == token
+
+
+# --- the kind ---------------------------------------------------------------------------------------------------------
+FORKS = "/apis/fork.wherry.dev/v1alpha1/forks"
+
+
+def declared(name: str, source: str = "root:source", **spec: Any) -> dict[str, Any]:
+    meta = {"apiVersion": "fork.wherry.dev/v1alpha1", "kind": "Fork", "metadata": {"name": name}}
+    return {**meta, "spec": {"source": source, **spec}}
+
+
+def test_a_fork_can_be_declared_and_goes_with_its_object(many: Many) -> None:
+    many.must("POST", FORKS, declared("copy"))
+    made = many.must("GET", f"{FORKS}/copy")
+    assert made["status"]["phase"] == "Ready"
+    assert made["status"]["URL"] == "https://here/clusters/root:copy"
+    assert made["status"]["revision"] > 0
+    assert read(many, "root:copy", "kept")["data"] == {"a": "1"}
+    many.must("DELETE", f"{FORKS}/copy")
+    many.until(lambda: many.ask("GET", f"{WORKSPACES}/copy")[0] == 404)
+
+
+def test_a_copy_that_was_deleted_is_not_made_again(many: Many) -> None:
+    many.must("POST", FORKS, declared("copy"))
+    many.must("DELETE", f"{WORKSPACES}/copy")
+    many.until(lambda: many.must("GET", f"{FORKS}/copy")["status"]["phase"] == "Gone")
+    assert many.ask("GET", f"{WORKSPACES}/copy")[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "text"),
+    [
+        (declared("copy", "root:none"), 403, "there is no workspace root:none"),
+        (declared("source"), 403, "workspace root:source is there already"),
+        (declared("copy", revision=99999999), 403, "is not there yet"),
+        (declared("copy", revision=0), 422, "spec.revision"),
+    ],
+)
+def test_a_declared_fork_is_refused_as_the_workspace_would_be(
+    many: Many, body: dict[str, Any], status: int, text: str
+) -> None:
+    code, answer = many.ask("POST", FORKS, body)
+    assert code == status
+    assert text in answer["message"]
+    assert many.must("GET", FORKS)["items"] == []
+
+
+def test_who_may_declare_forks_needs_the_right_to_make_workspaces_and_to_copy(makers: Many) -> None:
+    makers.make("root:hers", user=ANNA)
+    role = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRole",
+        "metadata": {"name": "forkers"},
+        "rules": [
+            {"apiGroups": ["fork.wherry.dev"], "resources": ["forks"], "verbs": ["create"]},
+            {"nonResourceURLs": ["/"], "verbs": ["access"]},
+        ],
+    }
+    binding = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": "forkers"},
+        "subjects": [
+            {"kind": "Group", "apiGroup": "rbac.authorization.k8s.io", "name": group} for group in ("makers", "others")
+        ],
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "forkers"},
+    }
+    makers.must("POST", "/apis/rbac.authorization.k8s.io/v1/clusterroles", role)
+    makers.must("POST", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", binding)
+    status, answer = makers.ask("POST", FORKS, declared("copy", "root:hers"), user=BEN)
+    assert status == 403
+    assert "missing verb='fork' permission" in answer["message"]
+    stranger = User("carl", groups=("system:authenticated", "others"))
+    status, answer = makers.ask("POST", FORKS, declared("copy", "root:hers"), user=stranger)
+    assert "missing verb='create' on workspaces" in answer["message"]
+    makers.must("POST", FORKS, declared("copy", "root:hers"), user=ANNA)
+    assert makers.ask("GET", f"/clusters/root:copy{MAPS}", user=ANNA)[0] == 200

@@ -28,7 +28,7 @@ from wherry.server.providers import Providers
 from wherry.storage.api import Spaces, Storage
 from wherry.store.common import CommonKinds
 from wherry.store.store import Store
-from wherry.workspaces import ROOT, kinds
+from wherry.workspaces import ROOT, forks, kinds
 from wherry.workspaces.lifecycle import Lifecycle
 from wherry.workspaces.quota import Quotas
 from wherry.workspaces.sharing import GROUP, Kind
@@ -56,12 +56,13 @@ class Workspaces:
     ):
         self.spaces = spaces
         self.root = root
-        self.common = CommonKinds(kinds())
+        self.common = CommonKinds([*kinds(), forks.DEFINITION])
         self.tree = Tree(spaces)
         store = Store(spaces, clock)
         self.lifecycle = Lifecycle(spaces, self.tree, clock, store.now)
         self.lifecycle.gone = self._gone
         self.quotas = Quotas(spaces, self.tree)
+        self.forks = forks.Forks(spaces, store.now, self.lifecycle.type_of_copy)
         self._make = build
         self._roles: WeakKeyDictionary[ApiHandler, Authorizer] = WeakKeyDictionary()
         self._roles[root] = next(a for a in root.api.chain.authorizers if isinstance(a, Rbac))
@@ -82,10 +83,12 @@ class Workspaces:
         self.lifecycle.base = self.sharing.base = base
         self.quotas.start()
         await self.lifecycle.start()
+        self.forks.start(self.tree.clusters())
         self.sharing.start()
         self.awake.start()
 
     async def stop(self) -> None:
+        await self.forks.stop()
         await self.lifecycle.stop()
         self.providers.close()
         await self.sharing.stop()
@@ -128,8 +131,14 @@ class Workspaces:
         api.difference = Differences(self.spaces, self.tree, cluster, self._may_use)
         api.place = self.sharing.attach(cluster, api)
         api.settling["tenancy.kcp.io", "workspaces"] = partial(self.lifecycle.settled, cluster)
+        api.settling[forks.GROUP, forks.RESOURCE] = partial(self._forked, cluster)
         api.settling[GROUP, "apibindings"] = lambda _: self.sharing.bound(cluster)
         api.settling[GROUP, "apiexports"] = partial(self.sharing.identified, cluster)
+
+    async def _forked(self, cluster: str, name: str) -> None:
+        """Wait for a Fork, the workspace that it makes, and what it tells of that."""
+        for settled_by in (self.forks, self.lifecycle, self.forks):
+            await settled_by.settled(cluster, name)
 
     async def _place(self, cluster: str) -> Place | None:
         handler = await self.front.handler(cluster)

@@ -161,6 +161,15 @@ class Lifecycle:
         path, _, name = annotation.rpartition(":")
         return types.resolve((path, name) if path else types.UNIVERSAL, self.lookup)
 
+    def type_of_copy(self, path: str) -> Obj | None:
+        """The type that a copy of a workspace has, `{name, path}`; None for one of the root, whose type is for it
+        alone, and of one that is not there. Raises TypeRefused."""
+        cluster = self.tree.resolve(path)
+        if cluster in ("", ROOT):
+            return None
+        where, name = self.type_of(cluster).reference
+        return {"name": name, "path": where}
+
     def default_type(self, cluster: str) -> Obj:
         """What a Workspace without a type gets: `{name, path}`."""
         try:

@@ -15,7 +15,8 @@ from wherry.access.chain import MASTERS
 from wherry.access.plugins.refusals import forbidden
 from wherry.access.user import Attributes
 from wherry.machinery.kinds import Obj
-from wherry.workspaces import ROOT, fork, quota, types
+from wherry.workspaces import fork, quota, types
+from wherry.workspaces.forks import GROUP, RESOURCE, notes_of
 from wherry.workspaces.lifecycle import OWNER, TYPE, Lifecycle
 from wherry.workspaces.tree import CLUSTER_ANNOTATION
 
@@ -37,6 +38,8 @@ def install(
     writes = frozenset((CREATE, UPDATE))
     admission.mutating.append(Step("tenancy.kcp.io/Workspace", plugin.fill, frozenset((CREATE,)), _WORKSPACES))
     admission.validating.append(Step("tenancy.kcp.io/Workspace", plugin.check, writes, _WORKSPACES))
+    kinds = frozenset(((GROUP, RESOURCE),))
+    admission.mutating.append(Step("fork.wherry.dev/Fork", plugin.fork, frozenset((CREATE,)), kinds))
     everything = frozenset((CREATE, UPDATE, DELETE))
     admission.validating.append(Step("core.kcp.io/LogicalCluster", check_cluster, everything, _CLUSTERS))
 
@@ -77,16 +80,38 @@ class _Workspaces:
             if not await self._may_fork(ask, copied.source):
                 text = f"unable to fork workspace {copied.source}: missing verb='fork' permission on its logicalcluster"
                 raise forbidden(ask, text)
-            source = fork.find(lifecycle.spaces, lifecycle.tree, copied).name
-            if source == ROOT:
-                return  # its type is for it alone
-            found = lifecycle.type_of(source).reference
+            fork.find(lifecycle.spaces, lifecycle.tree, copied)
+            found = lifecycle.type_of_copy(copied.source)
         except (fork.BadFork, types.TypeRefused) as bad:
             raise forbidden(ask, str(bad)) from None
+        if found is None:
+            return
         asked = obj["spec"].get("type")
-        if asked and (asked["name"], asked.get("path", found[0])) != (found[1], found[0]):
-            raise forbidden(ask, f"spec.type: a fork has the type of its source, {':'.join(found)}; leave it out")
-        obj["spec"]["type"] = {"name": found[1], "path": found[0]}
+        if asked and {"path": found["path"], **asked} != found:
+            shown = f"{found['path']}:{found['name']}"
+            raise forbidden(ask, f"spec.type: a fork has the type of its source, {shown}; leave it out")
+        obj["spec"]["type"] = found
+
+    async def fork(self, ask: Ask) -> None:
+        """A Fork is refused as the Workspace would be that it asks for. Raises Forbidden."""
+        obj = ask.obj
+        if obj is None or ask.subresource:
+            return
+        name = obj["metadata"].get("name", "")
+        here = self._lifecycle.tree.path(self._cluster)
+        making = Attributes(
+            ask.user, "create", "", True, "tenancy.kcp.io", "v1alpha1", "workspaces", "", "", name, here
+        )  # fmt: skip
+        if MASTERS not in ask.user.groups and self._may_use is not None and not await self._may_use(making):
+            raise forbidden(ask, f"unable to create workspace {here}:{name}: missing verb='create' on workspaces")
+        if self._lifecycle.tree.child(self._cluster, name):
+            raise forbidden(ask, f"workspace {here}:{name} is there already")
+        workspace: Obj = {"metadata": {"name": name, "annotations": notes_of(obj["spec"])}, "spec": {}}
+        await self._fill_fork(ask, workspace)
+        if here.count(":") + 2 > MOST_LEVELS:
+            raise forbidden(ask, f"workspaces may stand {MOST_LEVELS} deep at most")
+        meta = obj["metadata"]
+        meta["annotations"] = {**(meta.get("annotations") or {}), OWNER: orjson.dumps(user_info(ask.user)).decode()}
 
     async def _may_fork(self, ask: Ask, path: str) -> bool:
         if self._may_use is None or MASTERS in ask.user.groups:
