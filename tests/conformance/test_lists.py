@@ -273,3 +273,25 @@ def test_revision_no_number(api: Api) -> None:
 )
 def test_numbers(api: Api, options: str, text: str) -> None:
     refused(api.get(f"configmaps?{options}"), 400, "BadRequest", text)
+
+
+@area(
+    "A list that cannot be had is refused for that, before the form that was asked for.",
+    "apiserver/pkg/endpoints/handlers/get.go ListResource",
+)
+def test_list_refused_before_its_form(api: Api) -> None:
+    form = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+    refused(api.get("configmaps?resourceVersion=x", accept=form), 400, "BadRequest", "invalid resource version")
+    refused(api.get("configmaps", accept=form), 406, "NotAcceptable", "the requested object is a list")
+
+
+@area(
+    "A watch from a revision overlooks a continue token; one from the present refuses it.",
+    "apimachinery/pkg/apis/meta/internalversion/validation/validation.go validateWatchOptions",
+)
+def test_watch_with_continue(api: Api) -> None:
+    assert api.get("configmaps?watch=1&timeoutSeconds=1&continue=x").status == 200
+    more = "&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true"
+    refused(
+        api.get(f"configmaps?watch=1&timeoutSeconds=1&continue=x{more}"), 422, "Invalid", "when continue is provided"
+    )

@@ -369,6 +369,18 @@ def test_pod_grace(api: Api) -> None:
 
 
 @area(
+    "A second delete may only shorten the time of the first; else it changes nothing, finalizers included.",
+    "apiserver/pkg/registry/rest/delete.go BeforeDelete",
+)
+def test_pod_grace_again(api: Api) -> None:
+    made(api.post("pods", pod(nodeName=unique("node"), terminationGracePeriodSeconds=30)))
+    first = ok(api.delete("pods/p"))["metadata"]
+    again = ok(api.delete("pods/p", {"gracePeriodSeconds": 40, "propagationPolicy": "Foreground"}))["metadata"]
+    assert again == first
+    assert ok(api.delete("pods/p?gracePeriodSeconds=9"))["metadata"]["deletionGracePeriodSeconds"] == 9
+
+
+@area(
     "A Service takes the Endpoints of its name along.",
     "kubernetes/pkg/registry/core/service/storage/storage.go afterDelete",
 )

@@ -55,6 +55,7 @@ def test_json_patch(api: Api, operations: Any, data: Any) -> None:
     row("missing-parent", "`add` below what is not there is 422.", [{"op": "add", "path": "/none/x", "value": 1}], 422, "Invalid", ""),
     row("unknown-operation", "An unknown operation is 422.", [{"op": "frobnicate", "path": "/data"}], 422, "Invalid", ""),
     row("breaks-type", "A result that does not decode is 422 and shows the document.", [{"op": "replace", "path": "/data", "value": 1}], 422, "Invalid", "cannot unmarshal"),
+    row("breaks-kind", "A result whose kind is no text is 422, before anything else of it is read.", [{"op": "replace", "path": "/kind", "value": 1}, {"op": "replace", "path": "/data", "value": 1}], 422, "Invalid", "couldn't get version/kind; json parse error: json: cannot unmarshal number into Go struct field .kind of type string"),
     row("no-list", "A patch that is no list is 400.", {"op": "remove"}, 400, "BadRequest", "error decoding patch: json: cannot unmarshal object"),
 )  # fmt: skip
 def test_json_patch_refused(api: Api, operations: Any, code: int, reason: str, text: str) -> None:
@@ -443,3 +444,23 @@ def test_stays_immutable(api: Api) -> None:
         "Invalid",
         "immutable: Forbidden: field is immutable when `immutable` is set",
     )
+
+
+@area("A custom object whose patch takes its apiVersion away is an internal error.", JSON_PATCHER)
+def test_json_patch_without_version(api: Api) -> None:
+    kind = api.define()
+    made(kind.create())
+    text = "Object 'apiVersion' is missing in 'object has no apiVersion field'"
+    refused(api.json_patch(kind.path("a"), [{"op": "remove", "path": "/apiVersion"}]), 500, "InternalError", text)
+
+
+@area(
+    "One and true are different values: the generation moves.",
+    "apiextensions-apiserver/pkg/registry/customresource/strategy.go PrepareForUpdate",
+)
+def test_json_patch_of_truth(api: Api) -> None:
+    kind = api.define()
+    made(kind.create(free={"x": 1}))
+    changed = ok(api.json_patch(kind.path("a"), [{"op": "replace", "path": "/free/x", "value": True}]))
+    assert changed["free"] == {"x": True}
+    assert changed["metadata"]["generation"] == 2

@@ -114,7 +114,7 @@ def list_options(info: RequestInfo, watch: bool) -> None:
     token = info.first("continue")
     found: list[FieldError] = []
     if watch:
-        found = _watch_options(match, initial, token)
+        found = _watch_options(revision, match, initial, token)
     else:
         if match:
             if not revision:
@@ -136,7 +136,7 @@ def list_options(info: RequestInfo, watch: bool) -> None:
         raise invalid_options("ListOptions", found)
 
 
-def _watch_options(match: str, initial: bool | None, token: str) -> list[FieldError]:
+def _watch_options(revision: str, match: str, initial: bool | None, token: str) -> list[FieldError]:
     found: list[FieldError] = []
     if initial is not None and match != "NotOlderThan":
         text = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
@@ -147,7 +147,7 @@ def _watch_options(match: str, initial: bool | None, token: str) -> list[FieldEr
             found.append(errors.forbidden("resourceVersionMatch", text))
         if match != "NotOlderThan":
             found.append(errors.not_supported("resourceVersionMatch", match, ("NotOlderThan",)))
-    if token:
+    if token and (match or revision in ("", "0")):  # these two are watched with a match that nobody wrote
         text = "resourceVersionMatch is forbidden when continue is provided"
         found.append(errors.forbidden("resourceVersionMatch", text))
     return found

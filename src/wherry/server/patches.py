@@ -83,6 +83,8 @@ def transformer(d: Definition, kind: str, body: bytes, ctx: WriteContext) -> Cal
         """The patched JSON as a canonical object, with what strict decoding says of it. Warns once, however often a
         lost race makes it start again. `printed` makes what a refusal shows."""
         nonlocal warned
+        if kind != STRATEGIC:
+            refusals.check_meta(patched, printed, custom=d.custom)
         try:
             if kind == STRATEGIC:
                 obj, unknown = d.canonical(patched, ctx.field_validation)

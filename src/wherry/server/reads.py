@@ -161,16 +161,16 @@ async def list_(call: Call) -> Response:
         query.revision_match = info.first("resourceVersionMatch")
         if query.revision:
             await read.fresh_enough(api.store, query)
-    include = ""
-    if form.transform:
-        forms.check(d, form, is_list=True)
-        include = forms.include_object(info) if form.transform == "Table" else ""
     if query.match is not None and d.conversion is None:
         await _match_in_slices(call, d, query)
     if d.conversion is None:
         result = read.list_objects(api.store, d, query)
     else:
         result = await converted_list(call, d, query)
+    include = ""
+    if form.transform:  # only now: a list that cannot be had is refused for that
+        forms.check(d, form, is_list=True)
+        include = forms.include_object(info) if form.transform == "Table" else ""
     remaining = result.remaining if query.match is None else 0
     meta = answers.list_meta(result.revision, result.token, remaining, custom=d.custom and not form.transform)
     warnings = call.warnings

@@ -13,6 +13,7 @@ from wherry import errors
 from wherry.errors import FieldError
 from wherry.machinery.builtin.common.meta import validate_any_update
 from wherry.machinery.fields import managed
+from wherry.machinery.fields.values import equal
 from wherry.machinery.kinds import Obj
 from wherry.storage.api import Record, RevisionConflict
 from wherry.store import keys, names
@@ -285,7 +286,7 @@ def _same_metadata(new: Obj, old: Obj) -> bool:
 def _unchanged(old: Obj, new: Obj) -> bool:
     """Whether storing would change nothing but times in managedFields: then there is no new revision and no event."""
     if old == new:
-        return True
+        return equal(old, new)  # Python holds true and 1 for the same
     o, n = old["metadata"], new["metadata"]
     ours, theirs = n.get("managedFields"), o.get("managedFields")
     if ours == theirs or not ours or not theirs or len(ours) != len(theirs):

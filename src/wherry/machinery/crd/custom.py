@@ -14,6 +14,7 @@ from wherry.machinery.builtin.common.meta import STANDARD_FINALIZERS
 from wherry.machinery.builtin.common.names import label_key
 from wherry.machinery.builtin.strategy import Strategy
 from wherry.machinery.crd.scale import ScalePaths
+from wherry.machinery.fields.values import equal
 from wherry.machinery.kinds import Obj
 from wherry.machinery.schema import Structural
 from wherry.machinery.schema.ratchet import Correlated
@@ -90,7 +91,7 @@ class CustomStrategy(Strategy):
         """Anything but metadata counts; status too where it is no subresource."""
         if len(new) != len(old):
             return True
-        return any(value != old.get(key, _ABSENT) for key, value in new.items() if key != "metadata")
+        return any(not equal(value, old.get(key, _ABSENT)) for key, value in new.items() if key != "metadata")
 
     def validate_create(self, obj: Obj) -> list[FieldError]:
         return self.validate_after([], obj)

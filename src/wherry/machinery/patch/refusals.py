@@ -7,11 +7,12 @@ is either a 400 or an unclassified 500.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import orjson
 
-from wherry.errors import Invalid, StatusError, invalid
+from wherry.errors import InternalError, Invalid, StatusError, invalid
 from wherry.kit import gojson
 
 NO_META = (
@@ -35,6 +36,18 @@ def invalid_patch(printed: str, why: str) -> Invalid:
     """The patched document is no object of its kind. `printed` is `go_json(document)` for JSON and merge patches and
     `go_format(patch)` for strategic ones."""
     return Invalid.of("", "", "", [invalid("patch", printed, why)])
+
+
+def check_meta(document: Any, printed: Callable[[], str], *, custom: bool) -> None:
+    """What a patched document says that it is, before anyone reads more of it. Raises Invalid, InternalError."""
+    for field in ("apiVersion", "kind"):
+        value = document.get(field)
+        if value is not None and not isinstance(value, str):
+            why = f"json: cannot unmarshal {gojson.kind_name(value)} into Go struct field .{field} of type string"
+            raise invalid_patch(printed(), f"couldn't get version/kind; json parse error: {why}")
+    if custom and not document.get("apiVersion"):
+        why = "Object 'apiVersion' is missing in 'object has no apiVersion field'"
+        raise InternalError(f"Internal error occurred: {why}", details={"causes": [{"message": why}]})
 
 
 def sorted_keys(value: Any) -> Any:
