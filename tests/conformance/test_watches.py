@@ -347,3 +347,15 @@ def test_delete_jobs(api: Api) -> None:
 def test_head(api: Api) -> None:
     api.config_map()
     assert api.send("HEAD", "configmaps/a").status == 405
+
+
+@area(
+    "The bookmark of a built-in kind is an object without content, defaults included.",
+    "apiserver/pkg/storage/cacher/cacher.go newFunc",
+)
+def test_bookmark_has_no_defaults(api: Api) -> None:
+    asked = "sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true"
+    with api.watch(f"pods?watch=1&{asked}") as stream:
+        mark = stream.next() or {}
+    assert mark["type"] == "BOOKMARK"
+    assert mark["object"]["spec"] == {"containers": None}

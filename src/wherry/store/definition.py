@@ -155,9 +155,19 @@ class Definition:
     def empty(self) -> Obj:
         """An object without content, as a bookmark shows it."""
         if self._empty is None:
-            obj, _ = self.canonical({"kind": self.resource.kind, "apiVersion": self.resource.api_version}, "Ignore")
-            self._empty = obj
+            self._empty = self._without_content()
         return self._empty
+
+    def _without_content(self) -> Obj:
+        """Nobody gives it defaults."""
+        res = self.resource
+        bare = {"kind": res.kind, "apiVersion": res.api_version}
+        if self.custom:
+            return self.canonical(bare, "Ignore")[0]
+        from wherry.machinery.bodies import named
+        from wherry.machinery.typed import decoder
+
+        return named(decoder(res.group, res.version, res.kind).decode(bare).obj, res)
 
     def __hash__(self) -> int:
         return id(self)
