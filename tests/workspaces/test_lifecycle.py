@@ -256,14 +256,3 @@ def test_a_type_of_another_workspace_takes_the_right_to_use_it_whether_or_not_th
         many.must("PUT", path, role)
         many.run(many.workspaces.front.forget(cluster))  # asleep
         assert many.ask("POST", WORKSPACES, body, user=somebody("ann"))[0] == 201
-
-
-def test_a_type_that_asks_for_what_nothing_does_yet_is_refused() -> None:
-    with Many() as many:
-        kind = {"apiVersion": "tenancy.kcp.io/v1alpha1", "kind": "WorkspaceType", "metadata": {"name": "bound"}}
-        spec = {"defaultAPIBindings": [{"path": "root", "export": "things"}]}
-        many.must("POST", "/apis/tenancy.kcp.io/v1alpha1/workspacetypes", {**kind, "spec": spec})
-        asked = {"type": {"name": "bound", "path": "root"}}
-        body = {"apiVersion": "tenancy.kcp.io/v1alpha1", "kind": "Workspace", "metadata": {"name": "x"}, "spec": asked}
-        status, answer = many.ask("POST", WORKSPACES, body)
-        assert (status, "defaultAPIBindings, which nothing acts on yet" in answer["message"]) == (403, True)

@@ -37,6 +37,9 @@ BUILT_IN: tuple[Obj, ...] = (
 )
 
 
+BINDINGS = "system:apibindings"  # the initializer that goes when they are bound
+
+
 class TypeRefused(Exception):
     """A type that cannot be used here; the text says why."""
 
@@ -50,6 +53,7 @@ class Resolved:
     initializers: list[str] = field(default_factory=list)
     terminators: list[str] = field(default_factory=list)
     labels: dict[str, str] = field(default_factory=dict)
+    bindings: list[Reference] = field(default_factory=list)  # exports that such a workspace binds from the beginning
     spec: Obj = field(default_factory=dict)
 
 
@@ -81,6 +85,8 @@ def resolve(wanted: Reference, lookup: Lookup) -> Resolved:
     _extend(wanted, found, lookup, [])
     own = lookup(*wanted)
     found.spec = (own or {}).get("spec") or {}
+    if found.bindings:
+        found.initializers.append(BINDINGS)
     return found
 
 
@@ -102,8 +108,10 @@ def _extend(wanted: Reference, into: Resolved, lookup: Lookup, trail: list[Refer
     if spec.get("terminator"):
         into.terminators.append(":".join(wanted))
     into.labels.update(spec.get("additionalWorkspaceLabels") or {})
-    if spec.get("defaultAPIBindings"):
-        raise TypeRefused(f"workspace type {':'.join(wanted)} has defaultAPIBindings, which nothing acts on yet")
+    for export in spec.get("defaultAPIBindings") or ():
+        found = export.get("path") or wanted[0], export["export"]
+        if found not in into.bindings:
+            into.bindings.append(found)
 
 
 def check(parent: Resolved, child: Resolved) -> None:

@@ -121,5 +121,6 @@ def test_what_the_target_refuses_is_said_before_anything_is_written(forked: Shel
     forked.kubectl("create", "configmap", "bbb")
     forked.ws(":root:shop")
     forked.kubectl("create", "quota", "none", "--hard=configmaps=0")
+    forked.kubectl("wait", "--for=jsonpath={.status.hard.configmaps}=0", "resourcequota/none")
     assert "exceeded quota" in forked.refused_of("merge", "../trial")
     assert "aaa" not in forked.kubectl("get", "configmaps", "-o", "name")

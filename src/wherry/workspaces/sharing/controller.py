@@ -23,7 +23,7 @@ from wherry.store.delete import sweep
 from wherry.store.registry import Registry
 from wherry.store.store import Store
 from wherry.store.watch import WatchHub
-from wherry.workspaces import kinds
+from wherry.workspaces import kinds, types
 from wherry.workspaces.conditions import set_condition
 from wherry.workspaces.objects import change, key, read
 from wherry.workspaces.sharing import BINDINGS, EXPORTS, SCHEMAS, SLICES, Kind, Ref, bindings, exports
@@ -251,6 +251,21 @@ class Sharing:
             return live
 
         await change(space, BINDINGS + name, edit)
+        await self._initialized(space)
+
+    async def _initialized(self, space: Storage) -> None:
+        """A workspace that began with bindings is prepared once all of them are bound."""
+        cluster = read(space, LOGICAL_CLUSTER) or {}
+        if types.BINDINGS not in ((cluster.get("status") or {}).get("initializers") or ()):
+            return
+        if all((b.get("status") or {}).get("phase") == "Bound" for b in _objects(space.range(BINDINGS).records)):
+
+            def without(live: Obj) -> Obj:
+                status = live["status"] = dict(live.get("status") or {})
+                status["initializers"] = [i for i in status.get("initializers") or () if i != types.BINDINGS]
+                return live
+
+            await change(space, LOGICAL_CLUSTER, without)
 
     def _find(self, cluster: str, name: str) -> bindings.Found | None:
         space = self.spaces.space(cluster) if cluster else None
