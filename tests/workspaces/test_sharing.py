@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.workspaces.many import ADMIN, WORKSPACES, Many, names, somebody
+from tests.workspaces.many import ADMIN, Many, names, somebody
 from tests.workspaces.providers import (
     APIS,
     CRDS,
@@ -214,25 +214,3 @@ def test_an_endpoint_slice_names_the_address_while_somebody_binds(many: Many) ->
     found = many.must("GET", place)
     assert found["status"]["endpoints"] == [{"url": f"https://here/services/apiexport/{cluster}/widgets"}]
     assert found["metadata"]["ownerReferences"][0]["name"] == "widgets"
-
-
-def test_a_type_gives_its_workspaces_bindings_from_the_beginning(many: Many) -> None:
-    provide(many)
-    kind = {"apiVersion": "tenancy.kcp.io/v1alpha1", "kind": "WorkspaceType", "metadata": {"name": "bound"}}
-    spec = {"defaultAPIBindings": [{"path": "root:provider", "export": "widgets"}]}
-    many.must("POST", "/apis/tenancy.kcp.io/v1alpha1/workspacetypes", {**kind, "spec": spec})
-    many.make("root:x", type={"name": "bound", "path": "root"})
-    many.until(lambda: many.must("GET", f"{WORKSPACES}/x")["status"]["phase"] == "Ready")
-    assert bound(many, "root:x")["status"]["phase"] == "Bound"
-    many.must("POST", f"/clusters/root:x{WIDGETS}", widget("a"))
-
-
-def test_a_workspace_waits_for_an_export_that_is_not_there_yet(many: Many) -> None:
-    kind = {"apiVersion": "tenancy.kcp.io/v1alpha1", "kind": "WorkspaceType", "metadata": {"name": "bound"}}
-    spec = {"defaultAPIBindings": [{"path": "root:provider", "export": "widgets"}]}
-    many.must("POST", "/apis/tenancy.kcp.io/v1alpha1/workspacetypes", {**kind, "spec": spec})
-    many.make("root:x", type={"name": "bound", "path": "root"})
-    waiting = many.must("GET", f"{WORKSPACES}/x")["status"]
-    assert (waiting["phase"], waiting["initializers"]) == ("Initializing", ["system:apibindings"])
-    provide(many)
-    many.until(lambda: many.must("GET", f"{WORKSPACES}/x")["status"]["phase"] == "Ready")

@@ -70,7 +70,7 @@ class Workspaces:
         self._features: Sequence[Part] = ()
         self._own: Sequence[Part] = ()
         post = root.api.custom.post if root.api.custom is not None else None
-        self.sharing = Sharing(spaces, self.tree, Schemas(spaces, post), store.now, self._place)
+        self.sharing = Sharing(spaces, self.tree, Schemas(spaces, post), store.now, self._place, self.lifecycle.type_of)
         self.awake = Awake(spaces, self.tree, self.front.handler)
         self.lifecycle.made_cluster = self.awake.begin
         self.lifecycle.template.settling = self

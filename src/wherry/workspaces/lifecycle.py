@@ -31,7 +31,6 @@ CLUSTER_OF = "internal.tenancy.kcp.io/cluster"
 PHASE_LABEL = "tenancy.kcp.io/phase"
 _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 _TYPES = "/root/tenancy.kcp.io/workspacetypes/"
-_BINDINGS = "/root/apis.kcp.io/apibindings/"
 _TYPES_KNOWN = 256  # that are kept as objects
 _PATIENCE = 2.0  # seconds that the answer of a create waits for the workspace to be ready
 
@@ -302,8 +301,6 @@ class Lifecycle:
         annotations = {CLUSTER_ANNOTATION: child.name, PATH: path, TYPE: ":".join(resolved.reference)}
         cluster = _logical_cluster(annotations, spec, status)
         cluster["metadata"]["finalizers"] = [FINALIZER]
-        if types.BINDINGS in resolved.initializers:
-            writes += [create(child, _BINDINGS + e, _binding(path, e), now) for path, e in resolved.bindings]
         writes.append(replace(child, LOGICAL_CLUSTER, cluster, now))
         await asyncio.gather(*writes)
 
@@ -394,16 +391,6 @@ class Lifecycle:
                 for name in (fork.BASE + each, each):
                     if self.spaces.space(name) is not None:
                         await self.spaces.drop(name)
-
-
-def _binding(path: str, export: str) -> Obj:
-    """An APIBinding to an export, claims undecided."""
-    return {
-        "apiVersion": "apis.kcp.io/v1alpha2",
-        "kind": "APIBinding",
-        "metadata": {"name": export, "finalizers": ["apis.kcp.io/apibinding-finalizer"]},
-        "spec": {"reference": {"export": {"path": path, "name": export}}},
-    }
 
 
 def _logical_cluster(annotations: dict[str, str], spec: Obj, status: Obj) -> Obj:

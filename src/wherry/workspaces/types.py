@@ -14,6 +14,7 @@ from wherry.machinery.kinds import Obj
 Reference = tuple[str, str]  # path of the workspace that has the type, name
 Lookup = Callable[[str, str], Obj | None]
 
+BINDINGS_INITIALIZER = "system:apibindings"  # of workspaces that must have bindings before they are ready
 UNIVERSAL: Reference = ("root", "universal")
 _REFERENCE = {"name": "universal", "path": "root"}
 _ORGANIZATION, _TEAM, _ROOT = ({"name": n, "path": "root"} for n in ("organization", "team", "root"))
@@ -37,9 +38,6 @@ BUILT_IN: tuple[Obj, ...] = (
 )
 
 
-BINDINGS = "system:apibindings"  # the initializer that goes when they are bound
-
-
 class TypeRefused(Exception):
     """A type that cannot be used here; the text says why."""
 
@@ -53,7 +51,7 @@ class Resolved:
     initializers: list[str] = field(default_factory=list)
     terminators: list[str] = field(default_factory=list)
     labels: dict[str, str] = field(default_factory=dict)
-    bindings: list[Reference] = field(default_factory=list)  # exports that such a workspace binds from the beginning
+    bindings: dict[Reference, bool] = field(default_factory=dict)  # to exports; whether they are kept in order
     spec: Obj = field(default_factory=dict)
 
 
@@ -86,7 +84,7 @@ def resolve(wanted: Reference, lookup: Lookup) -> Resolved:
     own = lookup(*wanted)
     found.spec = (own or {}).get("spec") or {}
     if found.bindings:
-        found.initializers.append(BINDINGS)
+        found.initializers.append(BINDINGS_INITIALIZER)
     return found
 
 
@@ -108,10 +106,13 @@ def _extend(wanted: Reference, into: Resolved, lookup: Lookup, trail: list[Refer
     if spec.get("terminator"):
         into.terminators.append(":".join(wanted))
     into.labels.update(spec.get("additionalWorkspaceLabels") or {})
-    for export in spec.get("defaultAPIBindings") or ():
-        found = export.get("path") or wanted[0], export["export"]
-        if found not in into.bindings:
-            into.bindings.append(found)
+    for each in exports(spec, wanted[0]):
+        into.bindings[each] = into.bindings.get(each, False) or spec.get("defaultAPIBindingLifecycle") == "Maintain"
+
+
+def exports(spec: Obj, here: str) -> list[Reference]:
+    """The exports that workspaces of a type bind, by the path of the workspace that has the type."""
+    return [(each.get("path") or here, each["export"]) for each in spec.get("defaultAPIBindings") or ()]
 
 
 def check(parent: Resolved, child: Resolved) -> None:

@@ -16,9 +16,10 @@ from wherry.access.plugins.refusals import forbidden
 from wherry.access.user import Attributes, User
 from wherry.errors import FieldError
 from wherry.machinery.kinds import Obj
-from wherry.workspaces.sharing import GROUP
+from wherry.workspaces import types
+from wherry.workspaces.sharing import FINALIZER, GROUP
 from wherry.workspaces.sharing.claims import built_in
-from wherry.workspaces.sharing.controller import FINALIZER, Sharing
+from wherry.workspaces.sharing.controller import Sharing
 from wherry.workspaces.sharing.schemas import problems
 
 _PREFIX = re.compile("[a-z]([-a-z0-9]*[a-z0-9])?")
@@ -40,6 +41,8 @@ def install(admission: Admission, sharing: Sharing, cluster: str, may: MayDo) ->
     check(Step("apis.kcp.io/APIExportEndpointSlice", plugin.slice, made, kinds("apiexportendpointslices")))
     check(Step("apis.kcp.io/APIExport", export, writes, kinds("apiexports")))
     check(Step("apis.kcp.io/APIResourceSchema", schema, writes, kinds("apiresourceschemas")))
+    kept = frozenset((("tenancy.kcp.io", "workspacetypes"),))
+    check(Step("apis.kcp.io/DefaultAPIBindings", plugin.type, writes, kept))
     reserved = kinds("apibindings", "apiexports", "apiexportendpointslices")
     check(Step("apis.kcp.io/Status", status, frozenset((UPDATE,)), reserved))
     definitions = frozenset((("apiextensions.k8s.io", "customresourcedefinitions"),))
@@ -71,6 +74,16 @@ class _Sharing:
         if not (there or not path) or not await self._may(bind(ask.user, name), cluster):
             shown = f"{path}:{name}" if path else name
             raise forbidden(ask, f"unable to create {kind}: no permission to bind to export {shown}")
+
+    async def type(self, ask: Ask) -> None:
+        """Who has every workspace of a type bind an export may bind it himself; the refusal is the same for one that is
+        not there. Raises Forbidden."""
+        here = self._sharing.tree.path(self._cluster)
+        now, before = (set(types.exports((obj or {}).get("spec") or {}, here)) for obj in (ask.obj, ask.old))
+        for path, name in sorted(now - before):
+            cluster = self._sharing.tree.resolve(path)
+            if not await self._may(bind(ask.user, name), cluster):
+                raise forbidden(ask, f"unable to bind by default: no permission to bind to export {path}:{name}")
 
     async def definition(self, ask: Ask) -> None:
         spec = (ask.obj or {}).get("spec") or {}

@@ -163,7 +163,8 @@ class _Workspaces:
             types.check(self._lifecycle.type_of(self._cluster), child)
         except types.TypeRefused as refused:
             raise forbidden(ask, str(refused)) from None
-        await self._check_use(ask, *child.reference)
+        for kind in sorted(child.kinds):
+            await self._check_use(ask, *kind)
 
     async def _check_use(self, ask: Ask, path: str, name: str) -> None:
         """Types of the root that came with it are for everyone; others by RBAC where they are."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 GROUP = "apis.kcp.io"
 STORED = "apis.kcp.io/v1alpha2"  # the version of exports and bindings in storage
+FINALIZER = "apis.kcp.io/apibinding-finalizer"
 
 EXPORTS = f"/root/{GROUP}/apiexports/"
 BINDINGS = f"/root/{GROUP}/apibindings/"

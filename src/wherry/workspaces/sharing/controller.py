@@ -23,16 +23,16 @@ from wherry.store.delete import sweep
 from wherry.store.registry import Registry
 from wherry.store.store import Store
 from wherry.store.watch import WatchHub
-from wherry.workspaces import kinds, types
+from wherry.workspaces import kinds
 from wherry.workspaces.conditions import set_condition
 from wherry.workspaces.objects import change, key, read
-from wherry.workspaces.sharing import BINDINGS, EXPORTS, SCHEMAS, SLICES, Kind, Ref, bindings, exports
+from wherry.workspaces.sharing import BINDINGS, EXPORTS, FINALIZER, SCHEMAS, SLICES, Kind, Ref, bindings, exports
+from wherry.workspaces.sharing.defaults import Defaults, TypeOf, waits
 from wherry.workspaces.sharing.index import Binding, Bound, Export, Index
 from wherry.workspaces.sharing.schemas import Schemas, prefix
 from wherry.workspaces.tree import LOGICAL_CLUSTER, Tree
 from wherry.workspaces.work import Work
 
-FINALIZER = "apis.kcp.io/apibinding-finalizer"
 _CRDS = key("apiextensions.k8s.io", "customresourcedefinitions", "")
 _SECRETS = key("", "secrets", "")
 _PATIENCE = 2.0  # seconds that the answer of a create waits for what it sets in motion
@@ -63,13 +63,16 @@ Open = Callable[[str], Awaitable[Place | None]]  # the place of a logical cluste
 class Sharing:
     """A `storage.Follower`. `base()` is the URL before `/services/...`; `opened` gives the place of a cluster."""
 
-    def __init__(self, spaces: Spaces, tree: Tree, schemas: Schemas, now: Callable[[], str], opened: Open):
+    def __init__(
+        self, spaces: Spaces, tree: Tree, schemas: Schemas, now: Callable[[], str], opened: Open, type_of: TypeOf
+    ):
         self.spaces = spaces
         self.tree = tree
         self.schemas = schemas
         self.now = now
         self.base: Callable[[], str] = lambda: ""
         self.index = Index(spaces, tree)
+        self.defaults = Defaults(spaces.space, tree, type_of, now)
         self._open = opened
         self._places: WeakValueDictionary[str, Place] = WeakValueDictionary()
         self._work: Work[Task] = Work("sharing", self._bring)
@@ -78,12 +81,17 @@ class Sharing:
 
     def start(self) -> None:
         """Go on with what was interrupted."""
-        for cluster in self.index.binders():
+        for cluster in {*self.index.binders(), *filter(self._waits, self.tree.clusters())}:
             self._look("bindings", cluster)
         for cluster in self.index.providers():
             for export in self.index.exports(cluster):
                 self._look("export", cluster, export.name)
             self._look("slices", cluster)
+
+    def _waits(self, cluster: str) -> bool:
+        space = self.spaces.space(cluster)
+        record = space.get(LOGICAL_CLUSTER) if space is not None else None
+        return record is not None and waits(record.value)
 
     async def stop(self) -> None:
         self._unfollow()
@@ -159,7 +167,7 @@ class Sharing:
             elif where.startswith(_SECRETS):
                 for export in self.index.exports(cluster):
                     self._look("export", cluster, export.name)
-            elif self.index.bindings(cluster) and _concerns_bindings(event):
+            elif _waits(event) or (self.index.bindings(cluster) and _concerns_bindings(event)):
                 self._look("bindings", cluster)
 
     def made(self, space: Storage) -> None:
@@ -167,6 +175,7 @@ class Sharing:
 
     def dropped(self, space: Storage) -> None:
         """The index tells what went with it."""
+        self.defaults.waiting.discard(space.name)
 
     def _told(self, space: Storage, before: Export | Binding | None, now: Export | Binding | None) -> None:
         for each in (before, now):
@@ -183,6 +192,8 @@ class Sharing:
     def _export_changed(self, ref: Ref) -> None:
         self._look("export", *ref)
         self._look("slices", ref[0])
+        for cluster in tuple(self.defaults.waiting):
+            self._look("bindings", cluster)
 
     def _bindings_of(self, export: Ref) -> None:
         for binding in self.index.naming(export[1]):
@@ -204,6 +215,7 @@ class Sharing:
             for record in tuple(space.range(SLICES).records):
                 await self._address(space, record)
         else:
+            await self.defaults.bring(space)
             for obj in sorted(_objects(space.range(BINDINGS).records), key=_age):
                 await self._bind(space, obj)
 
@@ -251,21 +263,6 @@ class Sharing:
             return live
 
         await change(space, BINDINGS + name, edit)
-        await self._initialized(space)
-
-    async def _initialized(self, space: Storage) -> None:
-        """A workspace that began with bindings is prepared once all of them are bound."""
-        cluster = read(space, LOGICAL_CLUSTER) or {}
-        if types.BINDINGS not in ((cluster.get("status") or {}).get("initializers") or ()):
-            return
-        if all((b.get("status") or {}).get("phase") == "Bound" for b in _objects(space.range(BINDINGS).records)):
-
-            def without(live: Obj) -> Obj:
-                status = live["status"] = dict(live.get("status") or {})
-                status["initializers"] = [i for i in status.get("initializers") or () if i != types.BINDINGS]
-                return live
-
-            await change(space, LOGICAL_CLUSTER, without)
 
     def _find(self, cluster: str, name: str) -> bindings.Found | None:
         space = self.spaces.space(cluster) if cluster else None
@@ -361,6 +358,11 @@ def _going(found: list[Definition]) -> list[Definition]:
         other.prefix = d.prefix
         out.append(other)
     return out
+
+
+def _waits(event: Event) -> bool:
+    """A workspace may not be ready before its bindings are complete."""
+    return event.key == LOGICAL_CLUSTER and event.record is not None and waits(event.record.value)
 
 
 def _concerns_bindings(event: Event) -> bool:
