@@ -13,6 +13,7 @@ import http.client
 import json
 import os
 import ssl
+import string
 import tempfile
 import time
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import yaml
 
@@ -266,7 +267,8 @@ class Remote:
         if body:
             sent["content-type"] = JSON
         sent.update({name.lower(): value for name, value in (headers or {}).items()})
-        to.request(method, self.url.path.rstrip("/") + path, body or None, {k: v for k, v in sent.items() if v})
+        where = self.url.path.rstrip("/") + quote(path, safe=string.printable)
+        to.request(method, where, body or None, {k: v for k, v in sent.items() if v})
         return to.getresponse()
 
     def call(self, method: str, path: str, headers: dict[str, str] | None = None, body: bytes = b"") -> Answer:

@@ -34,7 +34,8 @@ _PATTERNS = [
     (re.compile(r"(nodePort: Duplicate value: )\d+"), r"\1<port>"),
     (re.compile(r"RBAC: allowed by .*"), "RBAC: allowed by <one of several>"),  # upstream asks bindings in no order
     (re.compile(r"(Key: )(/registry)?/"), r"\1/"),  # a flag of upstream's
-    (re.compile(r"(\"gen-)[a-z0-9]{5}\""), r'\1<random>"'),
+    (re.compile(r"\bgen-[a-z0-9]{5}\b"), "gen-<random>"),
+    (re.compile(r"(nodePort\\?\":|\b\d+:)3[0-2]\d{3}\b"), r"\1<port>"),
     (re.compile(r"(kube-api-access-)[a-z0-9]{5}"), r"\1<random>"),
     (re.compile(r"in scheme \"[^\"]+\""), "in scheme <file>"),  # where a Go program was built
     (re.compile(r"https://127\.0\.0\.1\b(?!:)|https://kubernetes\.default\.svc(\.cluster\.local)?"), "<issuer>"),
