@@ -140,8 +140,7 @@ async def _ask_budgets(call: Call, pod: Obj, options: DeleteOptions, revision: s
     records = call.api.store.storage.range(d.list_prefix(call.namespace)).records
     budgets = rules.budgets_of(pod, [orjson.loads(r.value) for r in records])
     if len(budgets) > 1:
-        text = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."
-        raise errors.StatusError(text, reason="InternalError", details={"causes": [{"message": text}]})
+        raise errors.StatusError(rules.MORE_THAN_ONE, reason="")
     if not budgets:
         return
     verdict = rules.judge(pod, budgets[0], call.api.store.now())

@@ -44,8 +44,8 @@ async def update(
     """
     res = d.resource
     meta = obj.setdefault("metadata", {})
-    names.match_name(meta, name)
     names.match_namespace(res, meta, namespace)
+    names.match_name(meta, name)
     if store.storage.newest(d.key(namespace, name)) is None:
         return await _put_absent(store, d, namespace, name, obj, ctx, subresource)
     single_owners(meta, ctx.warnings)
@@ -74,10 +74,11 @@ async def _put_absent(
 ) -> Outcome:
     """PUT of a name that is not there: creates where the kind allows it."""
     res = d.resource
+    uid = obj["metadata"].get("uid")
+    if d.strategy.create_on_update and uid:
+        raise _uid_conflict(d, namespace, name, uid, "")
     if not d.strategy.create_on_update or subresource:
         raise errors.NotFound.of(res.group, res.name, name)
-    if uid := obj["metadata"].get("uid"):
-        raise _uid_conflict(d, namespace, name, uid, "")
     return await create(store, d, namespace, obj, ctx, on_update=True)
 
 

@@ -45,6 +45,8 @@ def check_meta(document: Any, printed: Callable[[], str], *, custom: bool) -> No
         if value is not None and not isinstance(value, str):
             why = f"json: cannot unmarshal {gojson.kind_name(value)} into Go struct field .{field} of type string"
             raise invalid_patch(printed(), f"couldn't get version/kind; json parse error: {why}")
+    if custom and "apiVersion" in document and document["apiVersion"] is None:
+        raise invalid_patch(printed(), ".apiVersion accessor error: <nil> is of the type <nil>, expected string")
     if custom and not document.get("apiVersion"):
         why = "Object 'apiVersion' is missing in 'object has no apiVersion field'"
         raise InternalError(f"Internal error occurred: {why}", details={"causes": [{"message": why}]})
