@@ -286,7 +286,7 @@ def _chosen(selector: Selector, record: Record) -> bool:
 
 def shown(d: Definition, cluster: str, record: Record) -> bytes:
     """An object as seen from outside its workspace: with the annotation that says where it is."""
-    obj = orjson.loads(record.value if d.conversion is not None else d.view(record))
+    obj = d.conversion.outside(record) if d.conversion is not None else d.read(record)
     meta = obj["metadata"]
     meta["annotations"] = {**(meta.get("annotations") or {}), CLUSTER: cluster}
     return orjson.dumps(obj)

@@ -88,8 +88,8 @@ class Providers:
         space, found = self._sharing.spaces.space(export.cluster), []
         for offer in export.offers:
             schema = read(space, SCHEMAS + offer.schema) if space is not None else None
-            if schema is not None:
-                await self._sharing.schemas.keep(schema)
+            if space is not None and schema is not None:
+                await self._sharing.schemas.keep(space, schema)
                 uid = schema["metadata"]["uid"]
                 found.append(Bound(offer.group, offer.resource, offer.schema, uid, export.identity))
         return found

@@ -1,10 +1,11 @@
-"""Custom resources whose versions a webhook converts: the asynchronous step before the synchronous verbs.
+"""Custom resources whose versions differ in more than their name: the asynchronous step before the synchronous verbs.
 
-A kind with `spec.conversion.strategy: Webhook` has a `Webhooks` on each of its definitions; all others have None there
-and pay one comparison. The verbs read objects through `Definition.view`, which is synchronous: so whoever is about to
-read records of such a kind awaits `prepare` first, which converts in batches and leaves the result beside each record.
-Writers await `stored` for the form that goes to storage. In between, objects are in the version of the request, in
-which upstream too defaults, admits and validates them.
+A kind with `spec.conversion.strategy: Webhook` has a `Webhooks` on each of its definitions, one that is converted by
+rules has a `ByRules`; all others have None there and pay one comparison. The verbs read objects through
+`Definition.view`, which is synchronous: so whoever is about to read records of such a kind awaits `prepare` first,
+which converts in batches and leaves the result beside each record. Writers await `stored` for the form that goes to
+storage. In between, objects are in the version of the request, in which upstream too defaults, admits and validates
+them.
 
 Follows k8s.io/apiextensions-apiserver/pkg/apiserver (crdConversionRESTOptionsGetter: decode by the stored schema,
 default, convert, prune by the wanted schema; conversion/webhook_converter.go).
@@ -30,6 +31,7 @@ from wherry.machinery.schema.objectmeta import MetaError, coerce_object_meta
 from wherry.storage.api import Record
 
 if TYPE_CHECKING:
+    from wherry.machinery.crd.rules import Rules
     from wherry.store.context import WriteContext
     from wherry.store.definition import Definition
 
@@ -54,14 +56,10 @@ class NeedsConversion(Exception):
         self.api_version = api_version
 
 
-class Webhooks:
+class Converter:
     """Converts objects of one kind to one version (`version`), and to the storage version."""
 
-    def __init__(self, spec: Obj, version: CustomVersion, post: Post):
-        webhook = spec["conversion"]["webhook"]
-        self._config: Obj = webhook["clientConfig"]
-        self._versions: list[str] = webhook["conversionReviewVersions"]
-        self._post = post
+    def __init__(self, spec: Obj, version: CustomVersion):
         self._version = version
         self._known = {f"{spec['group']}/{v['name']}" for v in spec["versions"]}
         self._group = spec["group"]
@@ -153,13 +151,13 @@ class Webhooks:
         return out
 
     async def _call(self, objects: list[Obj], api_version: str) -> list[Obj]:
-        uid = new_uid()
-        version, body = review.request(self._versions, objects, api_version, uid)
-        try:
-            answer = await self._post(self._config, body)
-        except Exception as failed:  # whatever kind of failure the caller knows: its text is the answer
-            raise ConversionError(f"conversion webhook for {review.kind_text(objects[0])} failed: {failed}") from failed
-        return review.converted(answer, version, uid, objects, api_version)
+        """Objects of other versions, in this one. Raises ConversionError."""
+        raise NotImplementedError
+
+    def outside(self, record: Record) -> Obj:
+        """What lists and watches over many workspaces show, which wait for nobody: the object as it is stored."""
+        obj: Obj = orjson.loads(record.value)
+        return obj
 
     def _coerced(self, obj: Obj) -> Obj:
         """A converted object keeps what the schema of its version knows."""
@@ -174,14 +172,55 @@ class Webhooks:
         return obj
 
 
+class Webhooks(Converter):
+    """Asks a webhook, as `post` calls it."""
+
+    def __init__(self, spec: Obj, version: CustomVersion, post: Post):
+        super().__init__(spec, version)
+        webhook = spec["conversion"]["webhook"]
+        self._config: Obj = webhook["clientConfig"]
+        self._versions: list[str] = webhook["conversionReviewVersions"]
+        self._post = post
+
+    async def _call(self, objects: list[Obj], api_version: str) -> list[Obj]:
+        uid = new_uid()
+        version, body = review.request(self._versions, objects, api_version, uid)
+        try:
+            answer = await self._post(self._config, body)
+        except Exception as failed:  # whatever kind of failure the caller knows: its text is the answer
+            raise ConversionError(f"conversion webhook for {review.kind_text(objects[0])} failed: {failed}") from failed
+        return review.converted(answer, version, uid, objects, api_version)
+
+
+class ByRules(Converter):
+    """Applies the rules of an APIConversion."""
+
+    def __init__(self, spec: Obj, version: CustomVersion, rules: Rules):
+        super().__init__(spec, version)
+        self._rules = rules
+
+    async def _call(self, objects: list[Obj], api_version: str) -> list[Obj]:
+        return [self._rules.convert(obj, api_version) for obj in objects]
+
+    def outside(self, record: Record) -> Obj:
+        """The object in this version; as it is stored where the rules fail on it, so that the others can be seen."""
+        obj = self._decoded(record)
+        if obj.get("apiVersion") == self.api_version:
+            return obj
+        try:
+            return self._coerced(self._rules.convert(obj, self.api_version))
+        except ConversionError:
+            return obj
+
+
 class Memo:
-    """`Convert` of managed fields for a kind that a webhook converts: answers what it has, asks for the rest.
+    """`Convert` of managed fields for a kind with a converter: answers what it has, asks for the rest.
 
     The fields are synchronous, so `convert` raises NeedsConversion for an object it has not seen; the write then awaits
     `learn` and starts its round again."""
 
-    def __init__(self, webhooks: Webhooks, nodes: Callable[[str], Any]):
-        self._webhooks = webhooks
+    def __init__(self, converter: Converter, nodes: Callable[[str], Any]):
+        self._converter = converter
         self._nodes = nodes
         self._known: dict[tuple[bytes, str], Obj | ConversionError] = {}
 
@@ -199,7 +238,7 @@ class Memo:
 
     async def learn(self, wanted: NeedsConversion) -> None:
         key = orjson.dumps(wanted.obj), wanted.api_version
-        self._known[key] = await self._webhooks.other(orjson.loads(key[0]), wanted.api_version)
+        self._known[key] = await self._converter.other(orjson.loads(key[0]), wanted.api_version)
 
 
 async def converging(d: Definition, ctx: WriteContext, make: Callable[[], Obj]) -> Obj:

@@ -13,18 +13,23 @@ from wherry.machinery.kinds import Obj, Resource
 from wherry.store.definition import MAX_CUSTOM, Definition
 
 if TYPE_CHECKING:
+    from wherry.machinery.crd.rules import Rules
     from wherry.store.conversion import Post
 
 
-def definitions(workspace: str, crd: Obj, post: Post | None = None) -> list[Definition]:
-    """One Definition per served version, all stored in the storage version; `post` calls conversion webhooks."""
+def definitions(workspace: str, crd: Obj, post: Post | None = None, rules: Rules | None = None) -> list[Definition]:
+    """One Definition per served version, all stored in the storage version; `rules` convert between them, or else
+    `post` calls conversion webhooks."""
     types = _Types(crd)
     found = [_definition(workspace, crd, version, types) for version in compile_versions(crd, make_rules=_make_rules)]
-    if (crd["spec"].get("conversion") or {}).get("strategy") == "Webhook":
-        from wherry.store import conversion
+    webhook = (crd["spec"].get("conversion") or {}).get("strategy") == "Webhook"
+    if webhook or rules is not None:
+        from wherry.store.conversion import ByRules, Webhooks, no_network
 
         for d in found:
-            d.conversion = conversion.Webhooks(crd["spec"], d.version, post or conversion.no_network)
+            spec, version = crd["spec"], d.version
+            by_rules = ByRules(spec, version, rules) if rules is not None else None
+            d.conversion = by_rules or Webhooks(spec, version, post or no_network)
             d.to_storage = d.from_storage = _same
             d.version.strategy.storage = None  # the conversion does what belongs to the storage version
     return found

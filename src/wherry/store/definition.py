@@ -77,7 +77,8 @@ class Definition:
     fields: Any = None  # FieldLabels of a custom kind
     version: Any = None  # the CustomVersion behind a custom resource
     schema: Any = None  # strategic merge patch and OpenAPI: name of the schema or the schema itself
-    # Where a webhook converts: a store.conversion.Webhooks. Records must be prepared by it before they are read.
+    # Where versions differ in more than their name: a store.conversion.Converter. Records must be prepared by it before
+    # they are read.
     conversion: Any = None
     # What managed fields need of the other versions of the kind: (object, apiVersion) -> (object, type) or None. Both
     # raise TypedError where there is no way to a version.

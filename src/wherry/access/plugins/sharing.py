@@ -17,10 +17,11 @@ from wherry.access.user import Attributes, User
 from wherry.errors import FieldError
 from wherry.machinery.kinds import Obj
 from wherry.workspaces import types
-from wherry.workspaces.sharing import FINALIZER, GROUP
+from wherry.workspaces.objects import read
+from wherry.workspaces.sharing import FINALIZER, GROUP, SCHEMAS
 from wherry.workspaces.sharing.claims import built_in
 from wherry.workspaces.sharing.controller import Sharing
-from wherry.workspaces.sharing.schemas import problems
+from wherry.workspaces.sharing.schemas import problems, rules_of
 
 _PREFIX = re.compile("[a-z]([-a-z0-9]*[a-z0-9])?")
 # (attributes, logical cluster): whether its authorizer allows it
@@ -41,6 +42,7 @@ def install(admission: Admission, sharing: Sharing, cluster: str, may: MayDo) ->
     check(Step("apis.kcp.io/APIExportEndpointSlice", plugin.slice, made, kinds("apiexportendpointslices")))
     check(Step("apis.kcp.io/APIExport", export, writes, kinds("apiexports")))
     check(Step("apis.kcp.io/APIResourceSchema", schema, writes, kinds("apiresourceschemas")))
+    check(Step("apis.kcp.io/APIConversion", plugin.conversion, writes, kinds("apiconversions")))
     kept = frozenset((("tenancy.kcp.io", "workspacetypes"),))
     check(Step("apis.kcp.io/DefaultAPIBindings", plugin.type, writes, kept))
     reserved = kinds("apibindings", "apiexports", "apiexportendpointslices")
@@ -84,6 +86,23 @@ class _Sharing:
             cluster = self._sharing.tree.resolve(path)
             if not await self._may(bind(ask.user, name), cluster):
                 raise forbidden(ask, f"unable to bind by default: no permission to bind to export {path}:{name}")
+
+    async def conversion(self, ask: Ask) -> None:
+        """Rules are for the schema of their name, and bound with it. Raises Forbidden."""
+        obj, old = ask.obj, ask.old
+        if obj is None or ask.subresource or (old is not None and obj["spec"] == old["spec"]):
+            return
+        space = self._sharing.spaces.space(self._cluster)
+        found = read(space, SCHEMAS + ask.name) if space is not None else None
+        if found is None:
+            missing = errors.NotFound.of(GROUP, "apiresourceschemas", ask.name).message
+            raise forbidden(ask, f"error getting APIResourceSchema {ask.name}: {missing}")
+        if self._sharing.schemas.uses(found["metadata"]["uid"]):
+            raise forbidden(ask, f"APIResourceSchema {ask.name} is bound already, and its rules with it")
+        problems = [str(problem) for problem in rules_of(found, obj["spec"]["conversions"]).problems]
+        if problems:
+            text = f"[{', '.join(problems)}]" if len(problems) > 1 else problems[0]
+            raise forbidden(ask, f"error compiling conversion rules: {text}")
 
     async def definition(self, ask: Ask) -> None:
         spec = (ask.obj or {}).get("spec") or {}

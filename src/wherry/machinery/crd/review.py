@@ -18,7 +18,7 @@ from wherry.machinery.kinds import Obj
 
 GROUP = "apiextensions.k8s.io"
 KNOWN = ("v1", "v1beta1")
-_KINDS = {dict: "map[string]interface {}", list: "[]interface {}", str: "string", bool: "bool", int: "int64"}
+KINDS = {dict: "map[string]interface {}", list: "[]interface {}", str: "string", bool: "bool", int: "int64"}
 
 
 class ConversionError(Exception):
@@ -143,4 +143,4 @@ def _invalid(field: str, values: dict[str, str]) -> list[FieldError]:
 
 def _type(value: Any) -> str:
     """A type as Go's %T names what encoding/json made of it."""
-    return "<nil>" if value is None else _KINDS.get(type(value), "float64")
+    return "<nil>" if value is None else KINDS.get(type(value), "float64")

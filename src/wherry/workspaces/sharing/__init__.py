@@ -13,6 +13,7 @@ FINALIZER = "apis.kcp.io/apibinding-finalizer"
 EXPORTS = f"/root/{GROUP}/apiexports/"
 BINDINGS = f"/root/{GROUP}/apibindings/"
 SCHEMAS = f"/root/{GROUP}/apiresourceschemas/"
+CONVERSIONS = f"/root/{GROUP}/apiconversions/"
 SLICES = f"/root/{GROUP}/apiexportendpointslices/"
 
 Ref = tuple[str, str]  # logical cluster, name

@@ -248,9 +248,10 @@ class Sharing:
         path = wanted.get("path") or self.tree.path(space.name)
         found = self._find(self.tree.resolve(path), wanted.get("name", ""))
         shown = f"{path}|{wanted.get('name', '')}"
-        if found is not None:
+        home = self.spaces.space(found.cluster) if found is not None else None
+        if found is not None and home is not None:
             for schema in found.schemas.values():
-                await self.schemas.keep(schema)
+                await self.schemas.keep(home, schema)
 
         def edit(live: Obj) -> Obj:
             status = live["status"] = orjson.loads(orjson.dumps(live.get("status") or {}))

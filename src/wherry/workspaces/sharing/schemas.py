@@ -16,14 +16,17 @@ from wherry.storage.api import SpaceExists, Spaces, Storage
 from wherry.store import keys
 from wherry.store.custom import definitions
 from wherry.store.definition import Definition
-from wherry.workspaces.sharing import SCHEMAS
+from wherry.workspaces.objects import read
+from wherry.workspaces.sharing import CONVERSIONS, SCHEMAS
 from wherry.workspaces.sharing.index import Bound
 
 if TYPE_CHECKING:
+    from wherry.machinery.crd.rules import Rules
     from wherry.store.conversion import Post
 
 SPACE = "system:bound-crds"
 HERE = "root"
+_RULES = "conversions"  # beside the spec of a schema that is kept: the rules that it was bound with
 APPROVED = "api-approved.kubernetes.io"
 
 
@@ -63,6 +66,17 @@ def problems(schema: Obj) -> list[Any]:
     return CustomResourceDefinitionStrategy().validate_create(crd_of(schema))
 
 
+def rules_of(schema: Obj, conversions: list[Obj]) -> Rules:
+    """The rules by which versions of a schema become each other, compiled."""
+    from wherry.machinery.crd.rules import Rules
+
+    return Rules(conversions, {version["name"]: version["schema"] for version in schema["spec"]["versions"]})
+
+
+def _kept_rules(schema: Obj) -> Rules | None:
+    return rules_of(schema, schema[_RULES]) if _RULES in schema else None
+
+
 def prefix(bound: Bound) -> str:
     """Where a workspace keeps the objects of a bound kind."""
     return keys.collection(HERE, bound.group, f"{bound.resource}:{bound.identity}")
@@ -76,8 +90,8 @@ class Schemas:
         self._post = post
         self._compiled: dict[tuple[str, str], list[Definition]] = {}  # (uid, identity)
 
-    async def keep(self, schema: Obj) -> None:
-        """Bindings are about to use this."""
+    async def keep(self, home: Storage, schema: Obj) -> None:
+        """Bindings are about to use this schema of a workspace, and its APIConversion where there is one."""
         space = self._spaces.space(SPACE)
         if space is None:
             try:
@@ -87,21 +101,30 @@ class Schemas:
         assert space is not None
         key = SCHEMAS + schema["metadata"]["uid"]
         if space.newest(key) is None:
-            data = orjson.dumps(schema)
+            conversion = read(home, CONVERSIONS + schema["metadata"]["name"])
+            data = orjson.dumps({**schema, _RULES: conversion["spec"]["conversions"]} if conversion else schema)
             await space.put(key, lambda revision: data)
 
     def crd(self, uid: str) -> Obj | None:
         """The definition behind something bound."""
+        schema = self._kept(uid)
+        return crd_of(schema) if schema is not None else None
+
+    def uses(self, uid: str) -> bool:
+        """Whether somebody has bound this, or was about to: rules for it come too late."""
+        return self._kept(uid) is not None
+
+    def _kept(self, uid: str) -> Obj | None:
         space: Storage | None = self._spaces.space(SPACE)
         record = space.newest(SCHEMAS + uid) if space is not None else None
-        return crd_of(orjson.loads(record.value)) if record is not None else None
+        return orjson.loads(record.value) if record is not None else None
 
     def definitions(self, bound: Bound) -> list[Definition]:
         """What serves a bound kind, the same for all consumers; empty when the schema is not there."""
         found = self._compiled.get((bound.uid, bound.identity))
         if found is None:
-            crd = self.crd(bound.uid)
-            found = definitions(HERE, crd, self._post) if crd is not None else []
+            schema = self._kept(bound.uid)
+            found = definitions(HERE, crd_of(schema), self._post, _kept_rules(schema)) if schema is not None else []
             for d in found:
                 d.prefix = prefix(bound)
             if found:

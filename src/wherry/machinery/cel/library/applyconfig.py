@@ -61,8 +61,8 @@ def configuration(value: Any) -> dict[str, Any]:
     wrong = _misplaced(value, ROOT)
     if wrong:
         raise CelError("type mismatch: " + "\n".join(wrong))
-    plain: dict[str, Any] = _plain(value)
-    return plain
+    found: dict[str, Any] = plain(value)
+    return found
 
 
 def _misplaced(value: Any, place: str) -> list[str]:
@@ -76,15 +76,16 @@ def _misplaced(value: Any, place: str) -> list[str]:
     return [found for item in inner for found in _misplaced(item, place)]
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """JSON of what an expression gave, in containers of its own. Raises CelError."""
     if isinstance(value, dict):
         for key in value:
             if not isinstance(key, str):
                 kind = "types.Bool" if isinstance(key, BoolKey) else "types.Int"
                 raise CelError(f"map key {go_quote(str(key))} is of type {kind}, not string")
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if value is None or isinstance(value, str | bool | int | float):
         return int(value) if isinstance(value, int) and not isinstance(value, bool) else value
     if isinstance(value, Optional):
