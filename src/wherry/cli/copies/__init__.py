@@ -1,1 +1,1 @@
-"""`wherry clone` and `wherry export`: the objects of a cluster, a workspace or a folder, and where they go."""
+"""`wherry clone`, `export`, `history`, `get --at`: objects of a cluster, a workspace or a folder, now or then."""
