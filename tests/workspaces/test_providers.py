@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from tests.workspaces.many import Many, somebody
@@ -22,6 +23,8 @@ from tests.workspaces.providers import (
     schema,
     widget,
 )
+
+from wherry.server.http import Request
 
 MAPS = "/api/v1/namespaces/default/configmaps"
 ALL_WIDGETS = "/apis/example.com/v1/widgets"
@@ -231,3 +234,48 @@ def test_another_providers_kind_can_be_claimed_by_its_identity(many: Many) -> No
     place = f"/services/apiexport/{second}/gadgets/clusters"
     assert names(many.must("GET", f"{place}/{at(many, 'a')}{WIDGETS}")) == ["a"]
     assert names(many.must("GET", f"{place}/*{ALL_WIDGETS}")) == ["a"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/history?resource=configmaps&namespace=default&name=unseen", "/metrics", "/merge", "/logs"]
+)
+def test_a_view_has_objects_and_their_description_and_nothing_else(many: Many, path: str) -> None:
+    for place in (inside(many, "a"), view(many)):
+        assert many.ask("GET", place + path, user=PAT)[0] == 404
+
+
+def test_a_claim_is_on_objects_and_gives_no_way_into_the_workspace(many: Many) -> None:
+    claims = [claim("serviceaccounts"), claim("pods")]
+    many.must(
+        "PATCH",
+        f"/clusters/root:provider{APIS}/apiexports/widgets",
+        {"spec": {"permissionClaims": claims}},
+        media=MERGE,
+    )
+    consume(many, "root:c", [accepted("serviceaccounts"), accepted("pods")])
+    here = inside(many, "c") + "/api/v1"
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "x"}}
+    many.must("POST", f"{here}/namespaces/default/serviceaccounts", account, user=PAT)
+    ask = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+    for part in ("serviceaccounts/x/token", "pods/x/exec", "pods/x/log", "pods/x/eviction"):
+        assert many.ask("POST", f"{here}/namespaces/default/{part}", ask, user=PAT)[0] == 404
+    found = {resource["name"] for resource in many.must("GET", here, user=PAT)["resources"]}
+    assert found == {"serviceaccounts", "pods", "pods/status"}
+
+
+def test_a_provider_becomes_nobody_else_in_a_consumers_workspace(many: Many) -> None:
+    path = inside(many, "a") + WIDGETS
+    headers = [("impersonate-user", "root"), ("impersonate-group", "system:masters")]
+    request = Request("GET", path, path, "", headers, user=PAT)
+    assert many.run(many.workspaces.front(request)).status == 403
+
+
+def test_a_continue_token_of_somebody_else_shows_no_more_than_is_in_sight(many: Many) -> None:
+    for name in ("a-unseen", "b-unseen"):
+        config_map(many, "root:a", name)
+        config_map(many, "root:b", name)
+    for owner in ("a", "b"):
+        first = many.must("GET", f"/clusters/root:{owner}{MAPS}?limit=1")
+        token = quote(first["metadata"]["continue"])
+        status, answer = many.ask("GET", f"{inside(many, 'a')}{MAPS}?limit=9&continue={token}", user=PAT)
+        assert status != 200 or names(answer) == ["seen"]

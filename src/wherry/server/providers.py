@@ -35,6 +35,8 @@ from wherry.workspaces.sharing.views import Sights, members, of_consumer, of_exp
 
 ALL = "*"
 _MOST = 1000  # views that are kept
+_DOCUMENTS = frozenset(("", "api", "apis", "openapi", "version", "healthz", "livez", "readyz"))
+_PARTS = frozenset(("", "status", "scale"))  # of objects: a token, a shell or a log is no object that a claim speaks of
 _NARROWED = frozenset(("list", "watch", "deletecollection"))
 
 Open = Callable[[str], Awaitable[ApiHandler | None]]
@@ -166,6 +168,8 @@ class _View:
     # --- who may -----------------------------------------------------------------------------------------------------
     def _decide(self, asked: Attributes) -> Decision:
         """An authorizer. Raises Pending."""
+        if asked.verb == "impersonate":
+            return Decision(False, "in a consumer's workspace a provider is who he is")
         content = Attributes(
             asked.user, asked.verb, "", True, GROUP, "v1alpha1", "apiexports", "content", "", self._export.name
         )  # fmt: skip
@@ -193,8 +197,10 @@ class _View:
             meta["labels"] = {**(meta.get("labels") or {}), **sight.labels}
 
     def narrow(self, call: Call) -> None:
-        """Raises NotFound for an object that the provider does not see."""
+        """Raises NotFound for what the provider does not see."""
         info = call.info
+        if info.subresource not in _PARTS or (not info.is_resource and info.path.split("/")[1] not in _DOCUMENTS):
+            raise errors.NotFound.path()
         sight = self._sights.get((info.group, info.resource)) if info.is_resource else None
         if sight is None or sight.selector.empty:
             return
@@ -280,7 +286,7 @@ class _Narrow(Registry):
     def builtin_resources(self) -> dict[tuple[str, str], list[Resource]]:
         found = {}
         for group_version, resources in super().builtin_resources().items():
-            seen = [res for res in resources if self._shows((group_version[0], res.name.partition("/")[0]))]
+            seen = [_without_parts(res) for res in resources if self._shows((group_version[0], res.name))]
             if seen:
                 found[group_version] = seen
         return found
@@ -288,6 +294,10 @@ class _Narrow(Registry):
     def _shows(self, kind: Kind) -> bool:
         sight = self._sights.get(kind)
         return sight is not None and not sight.custom
+
+
+def _without_parts(res: Resource) -> Resource:
+    return replace(res, subresources={name: part for name, part in res.subresources.items() if name in _PARTS})
 
 
 def _narrowed(query: Query | tuple[()], selector: Selector) -> Query:
