@@ -70,6 +70,11 @@ def routes(many: Many) -> list[tuple[str, str]]:
     verbs = {"get": "GET", "list": "GET", "create": "POST", "update": "PUT", "patch": "PATCH", "delete": "DELETE"}
     found = [("GET", p) for p in ("/", "/api", "/apis", "/version", "/healthz", "/readyz", "/metrics", "/openapi/v2")]
     found += [("GET", p) for p in ("/openapi/v3", "/.well-known/openid-configuration", "/openid/v1/jwks", "/none")]
+    found += [("GET", f"/{p}?with=root:ann&into=root:ann") for p in ("difference", "merge")]
+    found += [
+        ("GET", f"/history?{p}")
+        for p in (f"resource=configmaps&namespace=default&name={NAME}", "at=2999-01-01T00:00:00Z")
+    ]
     place = "/clusters/root:bob"
     versions = ["/api/v1"]
     for group in many.must("GET", f"{place}/apis")["groups"]:

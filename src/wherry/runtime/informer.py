@@ -12,13 +12,26 @@ from wherry.errors import Expired, StatusError
 
 log = logging.getLogger("wherry.runtime")
 
-Key = tuple[str, str]  # namespace, name
+Key = tuple[str, str]  # namespace, name; over all workspaces `<cluster>|<namespace>`, name
+CLUSTER = "kcp.io/cluster"  # the annotation of what is seen from outside of its workspace
 _RETRY = 1.0  # seconds between attempts to list when the server refuses
 
 
+def cluster_of(obj: Obj) -> str:
+    """The logical cluster of an object that was seen over all workspaces; empty within one."""
+    return str((obj["metadata"].get("annotations") or {}).get(CLUSTER, ""))
+
+
 def key_of(obj: Obj) -> Key:
-    meta = obj["metadata"]
-    return meta.get("namespace", ""), meta["name"]
+    meta, cluster = obj["metadata"], cluster_of(obj)
+    namespace = meta.get("namespace", "")
+    return (f"{cluster}|{namespace}" if cluster else namespace), meta["name"]
+
+
+def place_of(key: Key) -> tuple[str, str, str]:
+    """(cluster, namespace, name) of a key; no cluster within one workspace."""
+    cluster, bar, namespace = key[0].rpartition("|")
+    return cluster if bar else "", namespace, key[1]
 
 
 class Informer:

@@ -1,5 +1,8 @@
 """One copy of each collection for all controllers of a feature, which sees its own writes at once.
 
+A client of `/clusters/*`, or of a provider's view, makes it a copy of all workspaces: keys and uids then carry the
+logical cluster.
+
 client-go's shared informers lag behind what a controller just wrote, and its controllers bridge the gap with
 "expectations". Here the answer to a write goes into the copy itself (`put`, `drop`), and a watch event that is not
 newer than what is there already is passed over: a reconciler always sees at least what it did.
@@ -15,7 +18,7 @@ from wherry.client import Client, Kind
 from wherry.client.client import Obj
 from wherry.errors import Expired, NotFound, StatusError
 from wherry.kit.aio import Background
-from wherry.runtime.informer import Key, key_of
+from wherry.runtime.informer import Key, cluster_of, key_of
 
 log = logging.getLogger("wherry.runtime")
 
@@ -59,7 +62,7 @@ class Collection:
         return self.objects.get((namespace, name))
 
     def owned(self, uid: str) -> list[Obj]:
-        """Those whose controller has this uid."""
+        """Those whose controller has this uid; over all workspaces `<cluster>|<uid>`."""
         return list(self._owned.get(uid, {}).values())
 
     def orphans(self, namespace: str) -> list[Obj]:
@@ -72,7 +75,7 @@ class Collection:
 
     def put(self, obj: Obj) -> bool:
         """Take in an object unless what is there is as new; whether it was news."""
-        key, uid = key_of(obj), obj["metadata"].get("uid", "")
+        key, uid = key_of(obj), _uid(obj)
         if uid in self._gone:
             return False
         before = self.objects.get(key)
@@ -83,9 +86,9 @@ class Collection:
 
     def drop(self, obj: Obj) -> None:
         """Forget an object that was removed."""
-        key, uid = key_of(obj), obj["metadata"].get("uid", "")
+        key, uid = key_of(obj), _uid(obj)
         before = self.objects.get(key)
-        if before is None or before["metadata"].get("uid", "") != uid:
+        if before is None or _uid(before) != uid:
             return
         self._gone[uid] = None
         while len(self._gone) > _GONE_KEPT:
@@ -147,12 +150,12 @@ class Collection:
         async for event, obj in stream:
             revision = obj["metadata"]["resourceVersion"]
             if event == "DELETED":
-                uid = obj["metadata"].get("uid", "")
+                uid = _uid(obj)
                 if uid in self._gone:
                     del self._gone[uid]
                 else:
                     before = self.objects.get(key_of(obj))
-                    if before is not None and before["metadata"].get("uid", "") == uid:
+                    if before is not None and _uid(before) == uid:
                         self._store(key_of(obj), before, None)
             elif event != "BOOKMARK":
                 self.put(obj)
@@ -161,7 +164,17 @@ class Collection:
 
 def _owner_key(obj: Obj) -> str:
     ref = controller_of(obj)
-    return str(ref.get("uid", "")) if ref is not None else f"/{obj['metadata'].get('namespace', '')}"
+    return _within(obj, str(ref.get("uid", ""))) if ref is not None else f"/{key_of(obj)[0]}"
+
+
+def _uid(obj: Obj) -> str:
+    return _within(obj, str(obj["metadata"].get("uid", "")))
+
+
+def _within(obj: Obj, uid: str) -> str:
+    """A fork has the uids of its source: over all workspaces the cluster tells them apart."""
+    cluster = cluster_of(obj)
+    return f"{cluster}|{uid}" if cluster else uid
 
 
 class Shared:

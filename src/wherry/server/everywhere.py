@@ -25,6 +25,7 @@ from wherry.storage.api import Compacted, Event, FutureRevision, Record, Spaces,
 from wherry.store.definition import Definition, labels_of
 from wherry.store.read import parse_revision, too_large
 from wherry.store.watch import Watcher, left, line
+from wherry.workspaces.tree import LOGICAL_CLUSTER
 
 CLUSTER = "kcp.io/cluster"
 _CRDS = "/root/apiextensions.k8s.io/customresourcedefinitions/"
@@ -247,6 +248,9 @@ class _Stream(AsyncIterator[bytes]):
 
     # --- storage.Follower --------------------------------------------------------------------------------------------
     def events(self, space: Storage, events: Sequence[Event]) -> None:
+        if any(_begins(space, event) for event in events):
+            self.made(space)  # with all that it was stamped or copied with, these events included
+            return
         for event in events:
             self._offer(space, event)
 
@@ -278,6 +282,13 @@ class _Stream(AsyncIterator[bytes]):
 
     def _line(self, kind: str, cluster: str, record: Record) -> bytes:
         return line(kind, shown(self._view.definition, cluster, record))
+
+
+def _begins(space: Storage, event: Event) -> bool:
+    """Whether a workspace finds its place in the tree: what its LogicalCluster was before spoke of another one."""
+    if event.key != LOGICAL_CLUSTER or event.record is None:
+        return False
+    return event.previous is None or f'"{space.name}"'.encode() not in event.previous.value
 
 
 def _chosen(selector: Selector, record: Record) -> bool:

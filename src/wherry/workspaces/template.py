@@ -27,7 +27,7 @@ log = logging.getLogger("wherry.workspaces")
 PREFIX = "template-"
 _UNFINISHED = PREFIX + "unfinished"
 _OWN = ("default", "kube-system", "kube-public", "kube-node-lease")  # whose uid says which cluster this is
-_PATIENCE = 2.0  # seconds that the second workspace and those after it wait for the settled template
+_PATIENCE = 0.5  # seconds that the second workspace and those after it wait for the settled template
 
 
 class Settling(Protocol):
