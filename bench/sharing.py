@@ -17,13 +17,14 @@ from typing import Any
 from wherry import ControlPlane
 from wherry.client import Client, Kind
 from wherry.errors import NotFound
+from wherry.runtime import Controller, place_of
+from wherry.runtime.informer import Key
 
 WORKSPACES = Kind("tenancy.kcp.io", "v1alpha1", "workspaces", namespaced=False)
 SCHEMAS = Kind("apis.kcp.io", "v1alpha1", "apiresourceschemas", namespaced=False)
 EXPORTS = Kind("apis.kcp.io", "v1alpha2", "apiexports", namespaced=False)
 BINDINGS = Kind("apis.kcp.io", "v1alpha2", "apibindings", namespaced=False)
 WIDGETS, MAPS = Kind("example.com", "v1", "widgets"), Kind("", "v1", "configmaps")
-CLUSTER = "kcp.io/cluster"
 CLAIM = {"group": "", "resource": "configmaps", "verbs": ["*"]}
 
 Say = Callable[[str, Any], None]
@@ -70,26 +71,24 @@ class Operator:
 
     def __init__(self, cp: ControlPlane, provider: str):
         self._cp, self._base = cp, f"/services/apiexport/{provider}/widgets/clusters/"
+        self.controller = Controller("widgets", self.at("*"), WIDGETS, self._reconcile)
         self.done = 0
         self.changed = asyncio.Event()
 
     def at(self, place: str) -> Client:
         return self._cp.client(prefix=self._base + place)
 
-    async def run(self) -> None:
-        async for event, obj in self.at("*").watch(WIDGETS):
-            if event == "ADDED":
-                await self._reconcile(obj)
-                self.done += 1
-                self.changed.set()
-
-    async def _reconcile(self, obj: Any) -> None:
-        meta = obj["metadata"]
-        here = self.at(meta["annotations"][CLUSTER])
-        size = obj["spec"]["size"]
-        await here.patch(WIDGETS, meta["name"], {"status": {"seen": size}}, "default", subresource="status")
-        beside = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": meta["name"]}, "data": {"s": str(size)}}
-        await here.create(MAPS, beside, "default")
+    async def _reconcile(self, key: Key) -> None:
+        obj = self.controller.informer.objects.get(key)
+        if obj is None or "status" in obj:
+            return
+        cluster, namespace, name = place_of(key)
+        here, size = self.at(cluster), obj["spec"]["size"]
+        beside = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"s": str(size)}}
+        await here.create(MAPS, beside, namespace)
+        await here.patch(WIDGETS, name, {"status": {"seen": size}}, namespace, subresource="status")
+        self.done += 1
+        self.changed.set()
 
     async def finished(self, count: int) -> None:
         while self.done < count:
@@ -104,7 +103,7 @@ async def measure(args: argparse.Namespace, say: Say) -> None:
         consumers = [await consume(cp, number) for number in range(args.consumers)]
         say("workspaces made and bound, a second", round(args.consumers / (time.perf_counter() - begin)))
         operator = Operator(cp, provider)
-        task = asyncio.create_task(operator.run())
+        operator.controller.start()
         begin = time.perf_counter()
         for number in range(args.objects):
             body = _object(WIDGETS, "Widget", f"w-{number}", {"size": number})
@@ -120,7 +119,7 @@ async def measure(args: argparse.Namespace, say: Say) -> None:
         )
         assert all(each["status"]["seen"] == each["spec"]["size"] for each in found["items"])
         say("revoked claim is refused after, ms", round(await revoked(cp, operator), 2))
-        task.cancel()
+        await operator.controller.stop()
 
 
 async def revoked(cp: ControlPlane, operator: Operator) -> float:

@@ -32,10 +32,11 @@ def test_the_files_of_a_guide_work(page: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_program_that_embeds_prints_what_the_page_says(tmp_path: Path) -> None:
-    page = (DOCS / "embed.md").read_text("utf-8")
-    (tmp_path / "flags.py").write_text(re.findall(r"^```python\n(.*?)^```", page, re.M | re.S)[0], "utf-8")
-    done = run(tmp_path, "flags.py")
+@pytest.mark.parametrize("name", ["embed", "share-kinds"])
+def test_a_program_prints_what_its_page_says(name: str, tmp_path: Path) -> None:
+    page = (DOCS / f"{name}.md").read_text("utf-8")
+    (tmp_path / "program.py").write_text(re.findall(r"^```python\n(.*?)^```", page, re.M | re.S)[0], "utf-8")
+    done = run(tmp_path, "program.py")
     assert done.stdout == re.findall(r"^```text\n(.*?)^```", page, re.M | re.S)[0], done.stderr
 
 
