@@ -8,6 +8,7 @@ from wherry import ControlPlane
 from wherry.client import Kind
 from wherry.kit.aio import Background
 from wherry.runtime import Informer, cluster_of, place_of
+from wherry.runtime.informer import CLUSTER
 from wherry.runtime.shared import Collection
 from wherry.workspaces.fork import SOURCE
 
@@ -70,3 +71,23 @@ def test_an_informer_tells_the_place_of_what_changed() -> None:
 
 def test_within_one_workspace_keys_are_plain() -> None:
     assert place_of(("default", "m")) == ("", "default", "m")
+
+
+def test_within_one_workspace_nobody_says_that_his_object_is_elsewhere() -> None:
+    async def scenario() -> None:
+        tasks = Background("test")
+        async with ControlPlane() as cp:
+            meta = {"name": "m", "annotations": {CLUSTER: "x"}}
+            client = cp.client()
+            owner = await client.create(MAPS, {"metadata": meta}, "default")
+            owned_by = {"apiVersion": "v1", "kind": "ConfigMap", "name": "m", "controller": True}
+            owned = {**meta, "name": "n", "ownerReferences": [{**owned_by, "uid": owner["metadata"]["uid"]}]}
+            await client.create(MAPS, {"metadata": owned}, "default")
+            collection = Collection(client, MAPS)
+            tasks.start(collection.run())
+            await settled(collection, 1)
+            assert collection.get("default", "m") is not None
+            assert [obj["metadata"]["name"] for obj in collection.owned(owner["metadata"]["uid"])] == ["n"]
+            await tasks.stop()
+
+    asyncio.run(scenario())

@@ -59,6 +59,11 @@ class Client:
         self._prefix = f"/clusters/{workspace}" if workspace else prefix
         self._manager = field_manager
 
+    @property
+    def across(self) -> bool:
+        """Whether it looks at many workspaces: its lists and watches say of each object where it is."""
+        return self._prefix.endswith("/clusters/*")
+
     async def request(
         self, method: str, path: str, query: dict[str, str] | None = None, body: Any = None, media: str = JSON
     ) -> Any:

@@ -22,8 +22,9 @@ def cluster_of(obj: Obj) -> str:
     return str((obj["metadata"].get("annotations") or {}).get(CLUSTER, ""))
 
 
-def key_of(obj: Obj) -> Key:
-    meta, cluster = obj["metadata"], cluster_of(obj)
+def key_of(obj: Obj, *, across: bool = False) -> Key:
+    """`across` says that a client of many workspaces has seen it: within one, the annotation is anybody's to write."""
+    meta, cluster = obj["metadata"], cluster_of(obj) if across else ""
     namespace = meta.get("namespace", "")
     return (f"{cluster}|{namespace}" if cluster else namespace), meta["name"]
 
@@ -69,7 +70,7 @@ class Informer:
 
     async def _list(self) -> str:
         found = await self._client.list(self._kind, self._namespace, **self._query)
-        fresh = {key_of(obj): obj for obj in found["items"]}
+        fresh = {key_of(obj, across=self._client.across): obj for obj in found["items"]}
         gone = self.objects.keys() - fresh.keys()
         self.objects = fresh
         self.synced.set()
@@ -84,7 +85,7 @@ class Informer:
             revision = obj["metadata"]["resourceVersion"]
             if event == "BOOKMARK":
                 continue
-            key = key_of(obj)
+            key = key_of(obj, across=self._client.across)
             if event == "DELETED":
                 self.objects.pop(key, None)
             else:

@@ -75,7 +75,7 @@ class Collection:
 
     def put(self, obj: Obj) -> bool:
         """Take in an object unless what is there is as new; whether it was news."""
-        key, uid = key_of(obj), _uid(obj)
+        key, uid = self._key(obj), self._uid(obj)
         if uid in self._gone:
             return False
         before = self.objects.get(key)
@@ -86,23 +86,38 @@ class Collection:
 
     def drop(self, obj: Obj) -> None:
         """Forget an object that was removed."""
-        key, uid = key_of(obj), _uid(obj)
+        key, uid = self._key(obj), self._uid(obj)
         before = self.objects.get(key)
-        if before is None or _uid(before) != uid:
+        if before is None or self._uid(before) != uid:
             return
         self._gone[uid] = None
         while len(self._gone) > _GONE_KEPT:
             del self._gone[next(iter(self._gone))]
         self._store(key, before, None)
 
+    def _key(self, obj: Obj) -> Key:
+        return key_of(obj, across=self._client.across)
+
+    def _owner_key(self, obj: Obj) -> str:
+        ref = controller_of(obj)
+        return self._within(obj, str(ref.get("uid", ""))) if ref is not None else f"/{self._key(obj)[0]}"
+
+    def _uid(self, obj: Obj) -> str:
+        return self._within(obj, str(obj["metadata"].get("uid", "")))
+
+    def _within(self, obj: Obj, uid: str) -> str:
+        """A fork has the uids of its source: over all workspaces the cluster tells them apart."""
+        cluster = cluster_of(obj) if self._client.across else ""
+        return f"{cluster}|{uid}" if cluster else uid
+
     def _store(self, key: Key, before: Obj | None, after: Obj | None) -> None:
         if before is not None:
             del self.objects[key]
-            self._unlink(self._owned, _owner_key(before), key)
+            self._unlink(self._owned, self._owner_key(before), key)
             self._unlink(self._spaces, key[0], key)
         if after is not None:
             self.objects[key] = after
-            self._owned.setdefault(_owner_key(after), {})[key] = after
+            self._owned.setdefault(self._owner_key(after), {})[key] = after
             self._spaces.setdefault(key[0], {})[key] = after
         for handler in self.handlers:
             handler(before, after)
@@ -135,7 +150,7 @@ class Collection:
     async def _list(self) -> str:
         found = await self._client.list(self.kind)
         revision = str(found["metadata"]["resourceVersion"])
-        fresh = {key_of(obj) for obj in found["items"]}
+        fresh = {self._key(obj) for obj in found["items"]}
         kind = {"apiVersion": found["apiVersion"], "kind": found["kind"].removesuffix("List")}
         for key, obj in list(self.objects.items()):
             if key not in fresh and _revision(obj) <= int(revision):
@@ -150,31 +165,16 @@ class Collection:
         async for event, obj in stream:
             revision = obj["metadata"]["resourceVersion"]
             if event == "DELETED":
-                uid = _uid(obj)
+                uid = self._uid(obj)
                 if uid in self._gone:
                     del self._gone[uid]
                 else:
-                    before = self.objects.get(key_of(obj))
-                    if before is not None and _uid(before) == uid:
-                        self._store(key_of(obj), before, None)
+                    before = self.objects.get(self._key(obj))
+                    if before is not None and self._uid(before) == uid:
+                        self._store(self._key(obj), before, None)
             elif event != "BOOKMARK":
                 self.put(obj)
         return revision
-
-
-def _owner_key(obj: Obj) -> str:
-    ref = controller_of(obj)
-    return _within(obj, str(ref.get("uid", ""))) if ref is not None else f"/{key_of(obj)[0]}"
-
-
-def _uid(obj: Obj) -> str:
-    return _within(obj, str(obj["metadata"].get("uid", "")))
-
-
-def _within(obj: Obj, uid: str) -> str:
-    """A fork has the uids of its source: over all workspaces the cluster tells them apart."""
-    cluster = cluster_of(obj)
-    return f"{cluster}|{uid}" if cluster else uid
 
 
 class Shared:
