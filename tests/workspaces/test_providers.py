@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from tests.workspaces.many import Many, somebody
+from tests.workspaces.many import Many, event, somebody
 from tests.workspaces.providers import (
     APIS,
     MERGE,
@@ -151,6 +151,24 @@ def test_a_revoked_claim_is_over_at_once_and_watches_with_it(many: Many) -> None
     assert b'"DELETED"' in gone
     assert many.ask("GET", inside(many, "a") + MAPS, user=PAT)[0] == 404
     assert names(many.must("GET", view(many) + "/api/v1/configmaps", user=PAT)) == []
+
+
+@pytest.mark.parametrize("place", ["a", "*"])
+def test_what_a_consumer_labels_otherwise_leaves_and_enters_a_watch(many: Many, place: str) -> None:
+    where = view(many) if place == "*" else inside(many, place)
+
+    async def scenario() -> list[bytes]:
+        response = await many.send("GET", f"{where}/api/v1/configmaps?watch=true", user=PAT)
+        assert isinstance(response.body, AsyncIterator)
+        lines = [await anext(response.body)]
+        for name, label in (("seen", None), ("unseen", "yes")):
+            change = {"metadata": {"labels": {"seen": label}}}
+            await many.send("PATCH", f"/clusters/root:a{MAPS}/{name}", change, media=MERGE)
+            lines.append(await anext(response.body))
+        return lines
+
+    told = [event(line)[::2] for line in many.run(scenario())]
+    assert told == [("ADDED", "seen"), ("DELETED", "seen"), ("ADDED", "unseen")]
 
 
 def test_a_watch_over_all_hears_of_a_new_consumer(many: Many) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.workspaces.many import ADMIN, Many, names, somebody
@@ -158,6 +159,41 @@ def test_an_export_is_upgraded_without_a_break(many: Many) -> None:
     assert bound(many, "root:consumer")["status"]["boundResources"][0]["schema"]["name"] == offer["schema"]
     many.must("POST", place, widget("new", size=1, colour="red"))
     assert [w["spec"] for w in many.must("GET", place)["items"]] == [{"size": 1, "colour": "red"}, {"size": 1}]
+
+
+def test_a_schema_that_breaks_consumers_leaves_their_objects_readable(many: Many) -> None:
+    provide(many)
+    consume(many, "root:consumer")
+    place = f"/clusters/root:consumer{WIDGETS}"
+    many.must("POST", place, widget("old", size=1))
+    offer(many, schema("v2", size={"type": "string"}))
+    assert many.must("GET", f"{place}/old")["spec"] == {"size": 1}
+    many.must("PATCH", f"{place}/old", {"metadata": {"labels": {"a": "b"}}}, media=MERGE)
+    assert many.ask("PATCH", f"{place}/old", {"spec": {"size": 2}}, media=MERGE)[0] == 422
+
+
+def test_a_schema_of_another_scope_is_told_and_leaves_what_is_bound(many: Many) -> None:
+    provide(many)
+    consume(many, "root:consumer")
+    many.must("POST", f"/clusters/root:consumer{WIDGETS}", widget("old", size=1))
+    wide = schema("v2")
+    wide["spec"]["scope"] = "Cluster"
+    offer(many, wide)
+    found = bound(many, "root:consumer")
+    assert conditions(found)["BindingUpToDate"] == ("False", "APIResourceSchemaInvalid")
+    assert names(many.must("GET", f"/clusters/root:consumer{WIDGETS}")) == ["old"]
+    many.must("DELETE", f"/clusters/root:consumer{APIS}/apibindings/widgets")
+    many.shared()
+    assert many.ask("GET", f"/clusters/root:consumer{APIS}/apibindings/widgets")[0] == 404
+
+
+def offer(many: Many, described: Any) -> None:
+    """Let the export have widgets of another schema."""
+    many.must("POST", f"/clusters/root:provider{SCHEMAS}", described)
+    offered = {"group": "example.com", "name": "widgets", "schema": described["metadata"]["name"]}
+    change = {"spec": {"resources": [offered]}}
+    many.must("PATCH", f"/clusters/root:provider{APIS}/apiexports/widgets", change, media=MERGE)
+    many.shared()
 
 
 def test_a_schema_that_is_missing_is_told_and_leaves_what_is_bound(many: Many) -> None:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from wherry.machinery.kinds import Obj
 from wherry.workspaces.conditions import condition, set_condition
+from wherry.workspaces.sharing import Kind
 from wherry.workspaces.sharing.claims import Claim
 from wherry.workspaces.sharing.schemas import crd_of, names_taken, problems
 
@@ -35,6 +36,7 @@ class Found(NamedTuple):
     cluster: str
     export: Obj
     schemas: Mapping[str, Obj]  # by name, those that are there
+    scopes: Mapping[Kind, str]  # of what the binding has bound already
 
 
 def decide(status: Obj, shown: str, found: Found | None, neighbours: Iterable[Neighbour], now: str) -> None:
@@ -83,6 +85,11 @@ def _bind(status: Obj, shown: str, found: Found, neighbours: list[Neighbour], no
             _fail(status, now, "APIResourceSchemaInvalid", text)
             return
         crd = crd_of(schema)
+        before = found.scopes.get((schema["spec"]["group"], schema["spec"]["names"]["plural"]))
+        if before not in (None, crd["spec"]["scope"]):
+            text = f"APIResourceSchema {found.cluster}|{offer['schema']} is invalid: [spec.scope: field is immutable]"
+            _fail(status, now, "APIResourceSchemaInvalid", text)
+            return
         for neighbour in neighbours:
             if details := names_taken(neighbour.crd, crd):
                 text = f"Unable to bind APIs: naming conflict with {neighbour.shown}: {details}"

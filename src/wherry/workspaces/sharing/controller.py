@@ -246,7 +246,7 @@ class Sharing:
         name, now = obj["metadata"]["name"], self.now()
         wanted = (obj["spec"].get("reference") or {}).get("export") or {}
         path = wanted.get("path") or self.tree.path(space.name)
-        found = self._find(self.tree.resolve(path), wanted.get("name", ""))
+        found = self._find(self.tree.resolve(path), wanted.get("name", ""), self._scopes((space.name, name)))
         shown = f"{path}|{wanted.get('name', '')}"
         home = self.spaces.space(found.cluster) if found is not None else None
         if found is not None and home is not None:
@@ -265,14 +265,21 @@ class Sharing:
 
         await change(space, BINDINGS + name, edit)
 
-    def _find(self, cluster: str, name: str) -> bindings.Found | None:
+    def _scopes(self, ref: Ref) -> dict[Kind, str]:
+        """Of what a binding has bound."""
+        binding = self.index.binding(ref)
+        found = {(b.group, b.resource): self.schemas.crd(b.uid) for b in (binding.bound if binding is not None else ())}
+        return {kind: crd["spec"]["scope"] for kind, crd in found.items() if crd is not None}
+
+    def _find(self, cluster: str, name: str, scopes: dict[Kind, str]) -> bindings.Found | None:
         space = self.spaces.space(cluster) if cluster else None
         export = read(space, EXPORTS + name) if space is not None else None
         if space is None or export is None:
             return None
         offers = (export.get("spec") or {}).get("resources") or ()
         found = {offer["schema"]: read(space, SCHEMAS + offer["schema"]) for offer in offers}
-        return bindings.Found(cluster, export, {name: schema for name, schema in found.items() if schema is not None})
+        there = {name: schema for name, schema in found.items() if schema is not None}
+        return bindings.Found(cluster, export, there, scopes)
 
     def _neighbours(self, space: Storage, binding: str) -> list[bindings.Neighbour]:
         """All kinds that a workspace has, but for those of one binding."""
