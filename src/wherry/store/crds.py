@@ -20,7 +20,7 @@ from wherry.machinery.kinds import Obj
 from wherry.storage.api import Event, Record
 from wherry.store import keys
 from wherry.store.context import WriteContext
-from wherry.store.definition import Definition
+from wherry.store.definition import Definition, going
 from wherry.store.registry import Registry
 from wherry.store.store import Store
 from wherry.store.watch import WatchHub
@@ -133,9 +133,9 @@ class CustomResources:
         mark = (meta["uid"], meta.get("generation", 0))
         if self._built.get((workspace, meta["name"])) == mark:
             return
-        from wherry.store.custom import definitions
+        from wherry.store.custom import shared
 
-        built = definitions(workspace, crd, self.post)
+        built = shared(workspace, crd, self.post)
         again = (workspace, meta["name"]) in self._built
         self._built[(workspace, meta["name"])] = mark
         plural = crd["status"]["acceptedNames"]["plural"]
@@ -178,9 +178,8 @@ class CustomResources:
         ):  # served until the last object has gone, also after a restart
             self._serve(workspace, crd)
             group, plural = crd["spec"]["group"], crd["status"]["acceptedNames"]["plural"]
-            for (g, _, r), d in self.registry.own(workspace).items():
-                if (g, r) == (group, plural):
-                    d.terminating = True
+            served = [d for (g, _, r), d in self.registry.own(workspace).items() if (g, r) == (group, plural)]
+            self.registry.replace_custom(workspace, group, plural, going(served))
         if CLEANUP in (crd["metadata"].get("finalizers") or []) and (workspace, name) not in self._cleaning:
             self._cleaning.add((workspace, name))
             self._tasks.start(self._clean(workspace, crd), name=f"clean-up of {name}")

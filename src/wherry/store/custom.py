@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections import OrderedDict
 from functools import partial
 from typing import TYPE_CHECKING, Any
+
+import orjson
 
 from wherry import errors
 from wherry.machinery import builtins
@@ -32,6 +36,28 @@ def definitions(workspace: str, crd: Obj, post: Post | None = None, rules: Rules
             d.conversion = by_rules or Webhooks(spec, version, post or no_network)
             d.to_storage = d.from_storage = _same
             d.version.strategy.storage = None  # the conversion does what belongs to the storage version
+    return found
+
+
+_SHARED = 512  # definitions that are kept for others of equal content
+_kept: OrderedDict[bytes, list[Definition]] = OrderedDict()
+
+
+def shared(workspace: str, crd: Obj, post: Post | None = None) -> list[Definition]:
+    """As `definitions`, but one for all workspaces whose definitions say the same; they hold nothing of a workspace.
+
+    Those that a webhook converts are not shared: what it answered is kept with them."""
+    if (crd["spec"].get("conversion") or {}).get("strategy") == "Webhook":
+        return definitions(workspace, crd, post)
+    said = {"workspace": workspace, "spec": crd["spec"], "names": crd["status"]["acceptedNames"]}
+    key = hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).digest()
+    found = _kept.get(key)
+    if found is None:
+        found = _kept[key] = definitions(workspace, crd, post)
+        while len(_kept) > _SHARED:
+            _kept.popitem(last=False)
+    else:
+        _kept.move_to_end(key)
     return found
 
 

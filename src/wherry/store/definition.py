@@ -8,7 +8,7 @@ at the border for resources that are served in several.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -175,6 +175,16 @@ class Definition:
 
     def __eq__(self, other: object) -> bool:
         return self is other
+
+
+def going(found: list[Definition]) -> list[Definition]:
+    """The same kinds, nothing new of which is taken."""
+    out = []
+    for d in found:
+        other = replace(d, terminating=True)
+        other.prefix = d.prefix
+        out.append(other)
+    return out
 
 
 def _head(kind: str, api_version: str) -> bytes:

@@ -7,7 +7,6 @@ serves is read from its status, here as after a restart.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import replace
 from functools import cache
 from typing import Protocol
 from weakref import WeakValueDictionary
@@ -18,7 +17,7 @@ from wherry.machinery import builtins
 from wherry.machinery.kinds import Obj
 from wherry.storage.api import Event, Record, Spaces, Storage
 from wherry.store.crds import CustomResources
-from wherry.store.definition import Definition
+from wherry.store.definition import Definition, going
 from wherry.store.delete import sweep
 from wherry.store.registry import Registry
 from wherry.store.store import Store
@@ -136,12 +135,12 @@ class Sharing:
         gone = set(place.served) - set(wanted)
         for kind in gone:
             self._exchange(place, kind, place.served.pop(kind)[0], [])
-        for kind, (bound, going) in wanted.items():
+        for kind, (bound, leaving) in wanted.items():
             before = place.served.get(kind)
-            if before != (bound, going):
+            if before != (bound, leaving):
                 found = self.schemas.definitions(bound)
-                place.served[kind] = bound, going
-                self._exchange(place, kind, before[0] if before else None, _going(found) if going else found)
+                place.served[kind] = bound, leaving
+                self._exchange(place, kind, before[0] if before else None, going(found) if leaving else found)
         return bool(gone)
 
     @staticmethod
@@ -356,16 +355,6 @@ def _objects(records: Iterable[Record]) -> list[Obj]:
 
 def _age(obj: Obj) -> tuple[str, str]:
     return obj["metadata"].get("creationTimestamp", ""), obj["metadata"]["name"]
-
-
-def _going(found: list[Definition]) -> list[Definition]:
-    """The same kinds, nothing new of which is taken."""
-    out = []
-    for d in found:
-        other = replace(d, terminating=True)
-        other.prefix = d.prefix
-        out.append(other)
-    return out
 
 
 def _waits(event: Event) -> bool:
