@@ -13,7 +13,10 @@ def definition(field: str = "size", *, webhook: bool = False) -> Any:
     names = {"kind": "Widget", "listKind": "WidgetList", "plural": "widgets", "singular": "widget"}
     spec: dict[str, Any] = {"group": "example.com", "scope": "Namespaced", "names": names, "versions": versions}
     if webhook:
-        spec["conversion"] = {"strategy": "Webhook", "webhook": {"conversionReviewVersions": ["v1"]}}
+        spec["conversion"] = {
+            "strategy": "Webhook",
+            "webhook": {"conversionReviewVersions": ["v1"], "clientConfig": {"url": "https://x"}},
+        }
     return {"metadata": {"name": "widgets.example.com"}, "spec": spec, "status": {"acceptedNames": names}}
 
 
