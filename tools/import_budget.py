@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections import defaultdict
 
-DEFAULT = "import wherry.cli.up, wherry.controlplane.tokens, wherry.controlplane, wherry.server.build, uvloop"
+DEFAULT = "import wherry.cli.up, wherry.controlplane, wherry.server.build, uvloop"
 
 
 def measure(program: str) -> dict[str, int]:

@@ -55,21 +55,17 @@ def compare(before: Storage, after: Storage, key: str, options: Options) -> Obj 
 def line(key: str, old: Obj | None, new: Obj | None, options: Options) -> Obj | None:
     """`{change, apiVersion, kind, resource, namespace, name, fields: [{path, before, after}]}`; `fields` only of what
     is on both sides. None where nothing is different."""
-    one = new or old
-    if one is None or (by_itself(one) and (old is None or new is None)):
-        return None
-    change = "added" if old is None else "removed" if new is None else "changed"
-    found: Obj = {"change": change, **described(key, one)}
     if old is not None and new is not None:
         before, after = meant(old, status=options.status), meant(new, status=options.status)
         if before == after:
             return None  # by far the most frequent of two workspaces that were filled alike
-        different = fields(before, after)
         secret = key.startswith(_SECRETS) and not options.secrets
-        found["fields"] = [shown(hidden(each) if secret and _inside(each) else each) for each in different]
-        if not found["fields"]:
-            return None
-    return found
+        found = [shown(hidden(f) if secret and _inside(f) else f) for f in fields(before, after)]
+        return {"change": "changed", **described(key, new), "fields": found} if found else None
+    one = new or old
+    if one is None or by_itself(one):
+        return None
+    return {"change": "added" if old is None else "removed", **described(key, one)}
 
 
 def described(key: str, obj: Obj) -> Obj:
