@@ -82,7 +82,9 @@ class Many:
         parent, _, name = path.rpartition(":")
         body = {"apiVersion": "tenancy.kcp.io/v1alpha1", "kind": "Workspace", "metadata": {"name": name}, "spec": spec}
         self.must("POST", f"/clusters/{parent}{WORKSPACES}", body, user=user)
-        return str(self.must("GET", f"/clusters/{parent}{WORKSPACES}/{name}")["spec"]["cluster"])
+        where = f"/clusters/{parent}{WORKSPACES}/{name}"
+        self.until(lambda: self.must("GET", where)["spec"].get("cluster"))
+        return str(self.must("GET", where)["spec"]["cluster"])
 
     def config_map(self, where: str, name: str, user: User | None = ADMIN, **data: str) -> tuple[int, Any]:
         body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
@@ -97,7 +99,7 @@ class Many:
 
         self.run(rest())
 
-    def until(self, true: Callable[[], bool]) -> None:
+    def until(self, true: Callable[[], object]) -> None:
         """Let background work go on until something is so."""
         end = self.loop.time() + 5
         while not true():

@@ -24,6 +24,7 @@ from wherry.workspaces.fork import SOURCE
 WORKSPACES = Kind("tenancy.kcp.io", "v1alpha1", "workspaces", namespaced=False)
 _QUIET = 0.05  # seconds without a write, then a template's controllers have done what there is to do
 _SWITCH = 0.0005  # seconds after which a thread that computes lets another one
+_LOOKS, _PAUSE = 1_000, 0.005  # at a workspace that is being made, seconds between them
 _TURNS = 3  # of the loop, so that what became due has begun when `advance` returns
 
 
@@ -61,7 +62,6 @@ class Harness:
         )
         self.control_plane = BlockingControlPlane(self.plane, lambda: ClockLoop(self.clock))
         self._templates: dict[str, str] = {}
-        self._base: asyncio.Task[str] | None = None
         self._made = 0
 
     def start(self) -> None:
@@ -90,9 +90,8 @@ class Harness:
             self.control_plane.run(_turns())
 
     def workspace(self, name: str, folder: Path, manifests: Sequence[str | Path] = ()) -> Workspace:
-        """A fresh workspace; with `manifests` a fork of one to which they were applied once.
-
-        Both are copies of one in which the controllers have already done what they do in every workspace."""
+        """A fresh workspace; with `manifests` a fork of one to which they were applied once, and in which controllers
+        have done their work."""
         self._made += 1
         name = f"{name}-{self._made}"
         cluster = self.control_plane.run(self._make(name, tuple(manifests)))
@@ -104,13 +103,7 @@ class Harness:
         self.control_plane.run(self._delete(workspace.name))
 
     async def _make(self, name: str, manifests: tuple[str | Path, ...]) -> str:
-        if self._base is None:
-            self._base = asyncio.create_task(self._settled("template", []))
-        if manifests:
-            source = await self._template(manifests)
-        else:
-            source = self._base.result() if self._base.done() else ""  # the first test does not wait for it
-        return await self._workspace(name, source)
+        return await self._workspace(name, await self._template(manifests) if manifests else "")
 
     async def _workspace(self, name: str, source: str) -> str:
         """Make `root:name`, a copy of the cluster `source`; its cluster."""
@@ -119,9 +112,12 @@ class Harness:
         meta = {"name": name, "annotations": annotations}
         body = {"apiVersion": "tenancy.kcp.io/v1alpha1", "kind": "Workspace", "metadata": meta}
         made = await client.create(WORKSPACES, body)
-        if not made.get("spec", {}).get("cluster"):
+        for _ in range(_LOOKS):  # a test that moved the clock has let the server's patience run out
+            if made.get("spec", {}).get("cluster"):
+                return str(made["spec"]["cluster"])
+            await asyncio.sleep(_PAUSE)
             made = await client.get(WORKSPACES, name)
-        return str(made["spec"]["cluster"])
+        raise TimeoutError(f"workspace {name} is not there: {made.get('status')}")
 
     async def _delete(self, name: str) -> None:
         try:
